@@ -1,3 +1,3 @@
-"""c2i: concept to image. One module a stage; see ARCHITECTURE.md."""
+"""c2i: a concept in, a picture out, by way of a language model finetuned on image captions."""
 
 __version__ = "0.1.0"

@@ -1,0 +1,238 @@
+"""Profiles: every number that a run depends on, validated and frozen.
+
+In: a YAML file (``profiles/cpu.yaml``, ``paper.yaml``, ``smoke.yaml`` or your own) and overrides such as
+``finetuning.epochs=2``. Out: a ``Profile``. No stage branches on a profile's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from c2i_lib.errors import ProfileError
+
+PROFILES_DIR = Path(__file__).parent / "profiles"
+FINETUNED_ARMS = ("ft", "ft_tags")
+ARMS = ("concept_only", "base", *FINETUNED_ARMS)
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+PromptArm = Literal["concept_only", "base", "ft", "ft_tags"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Captions(_Section):
+    """Stage 01. Four splits without a common caption."""
+
+    source: str  # "embedded", a file (.txt .csv .tsv .parquet .jsonl) or "hub:<data set id>"
+    revision: str | None = None  # of a hub data set
+    text_column: str | None = None  # None: found by name (text, caption, ...)
+    n_finetune: Count
+    eval_share: Share  # of n_finetune, kept for evaluation
+    n_mining: Count
+    n_length: Count
+
+
+class LanguageModel(_Section):
+    """Stage 02: the model that every arm starts from."""
+
+    model: str  # "embedded:smollm2-135m", a folder or a hub id
+    revision: str | None = None
+    frozen_layers: Annotated[int, Field(ge=0)]  # the first so many transformer layers do not train
+
+
+class Finetuning(_Section):
+    """Stage 02: how the layers that are not frozen train."""
+
+    arms: tuple[Literal["ft", "ft_tags"], ...]
+    epochs: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Count  # blocks a step
+    block_length: Count  # tokens
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    precision: Literal["fp32", "bf16"]
+    checkpoint_every: Count  # steps
+
+
+class Concepts(_Section):
+    """Stage 03."""
+
+    n_concepts: Count
+    min_frequency: Count
+    max_words: Count
+    frequency_weight: Annotated[float, Field(ge=0)]
+    ambiguity_weight: Annotated[float, Field(ge=0)]
+    length_weight: Annotated[float, Field(ge=0)]
+
+
+class Prompts(_Section):
+    """Stage 04."""
+
+    arms: tuple[PromptArm, ...]
+    n_per_concept: Count
+    temperature: Annotated[float, Field(gt=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    batch_size: Count
+
+
+class Images(_Section):
+    """Stage 05."""
+
+    model: str  # "embedded:glyphs", a folder or a hub id
+    revision: str | None = None
+    size: Count  # pixels, both sides
+    steps: Count
+    guidance: Annotated[float, Field(ge=0)]
+    precision: Literal["fp32", "fp16", "bf16"]
+    batch_size: Count
+
+
+class Judges(_Section):
+    """Stages 06 (simulated raters) and 08."""
+
+    model: str  # "embedded:glyph-judge", a folder or a hub id of a CLIP model
+    revision: str | None = None
+    batch_size: Count
+
+
+class Survey(_Section):
+    """Stage 06."""
+
+    arms: tuple[PromptArm, ...]
+    n_surveys: Count
+    images_per_survey: Count
+    raters_per_survey: Count
+    scale_points: Annotated[int, Field(ge=2)]
+    simulate_raters: bool
+
+
+class Analysis(_Section):
+    """Stages 07 and 08."""
+
+    n_bootstrap: Annotated[int, Field(ge=100)]
+    confidence: Share
+
+
+class Profile(_Section):
+    """All sections of a run. Raises ``ProfileError`` (through the loaders) on impossible combinations."""
+
+    name: str
+    label: str  # printed on every figure and table
+    seed: Annotated[int, Field(ge=0)]
+    captions: Captions
+    language_model: LanguageModel
+    finetuning: Finetuning
+    concepts: Concepts
+    prompts: Prompts
+    images: Images
+    judges: Judges
+    survey: Survey
+    analysis: Analysis
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Profile:
+        untrained = set(self.prompts.arms) & set(FINETUNED_ARMS) - set(self.finetuning.arms)
+        if untrained:
+            raise ValueError(f"prompts.arms has {sorted(untrained)}, which finetuning.arms does not train; add it there")
+        unrendered = set(self.survey.arms) - set(self.prompts.arms)
+        if unrendered:
+            raise ValueError(f"survey.arms has {sorted(unrendered)}, which prompts.arms does not have; add it there")
+        for key, arms in (("prompts", self.prompts.arms), ("survey", self.survey.arms)):
+            if len(arms) < 2 or len(set(arms)) < len(arms):
+                raise ValueError(f"{key}.arms must name at least two different arms, found {list(arms)}")
+        n_images = len(self.survey.arms) * self.concepts.n_concepts * self.prompts.n_per_concept
+        n_shown = self.survey.n_surveys * self.survey.images_per_survey
+        if n_shown != n_images:
+            raise ValueError(
+                f"survey.n_surveys x survey.images_per_survey is {n_shown}, but {len(self.survey.arms)} arms x "
+                f"{self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts give {n_images} images; "
+                f"set survey.images_per_survey to {n_images / self.survey.n_surveys:g}"
+            )
+        if round(self.captions.n_finetune * self.captions.eval_share) < 1:
+            raise ValueError("captions.eval_share x captions.n_finetune leaves no caption for evaluation; raise one")
+        return self
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    lines = [f"profile {where} is not valid:"]
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            section = key.rpartition(".")[0]
+            known = Profile.model_fields if not section else Profile.model_fields[section].annotation.model_fields
+            lines.append(f"- {key}: unknown key; remove it, or use one of: {', '.join(known)}")
+        elif problem["type"] == "missing":
+            lines.append(f"- {key}: missing; add it (see {PROFILES_DIR / 'cpu.yaml'} for an example)")
+        else:
+            found = "" if not key else f", found {problem['input']!r}"
+            lines.append(f"- {key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}{found}")
+    return "\n".join(lines)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``"finetuning.epochs=2"`` as ``("finetuning.epochs", 2)``; the value is read as YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ProfileError(f"expected key=value, such as finetuning.epochs=2, found {text!r}")
+    return key.strip(), yaml.safe_load(value)
+
+
+def _apply(settings: dict, overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        target = settings
+        for section in sections:
+            if not isinstance(target.get(section), dict):
+                raise ProfileError(f"unknown key {key!r}: the profile has no section {section!r}")
+            target = target[section]
+        target[last] = value
+
+
+def _tuples(value: Any) -> Any:
+    """YAML lists as tuples, which the strict, frozen sections expect."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def known_profiles() -> list[str]:
+    return sorted(path.stem for path in PROFILES_DIR.glob("*.yaml"))
+
+
+def load_profile(name_or_file: str | Path, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """A profile by name or YAML file, with ``{"section.key": value}`` overrides.
+
+    Raises ``ProfileError`` that names the key and the fix.
+    """
+    path = Path(name_or_file)
+    if str(name_or_file) in known_profiles():
+        path = PROFILES_DIR / f"{name_or_file}.yaml"
+    if not path.is_file():
+        raise ProfileError(f"unknown profile {str(name_or_file)!r}: use {', '.join(known_profiles())} or a YAML file")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"profile {path} is not YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise ProfileError(f"profile {path} should hold sections such as captions: and images:, found {settings!r}")
+    _apply(settings, overrides or {})
+    try:
+        return Profile.model_validate(_tuples(settings))
+    except ValidationError as error:
+        raise ProfileError(_explain(error, str(name_or_file))) from None
+
+
+def cache_dir() -> Path:
+    """Where converted models are kept: ``$C2I_CACHE``, or ``c2i`` in the user's cache folder."""
+    if os.environ.get("C2I_CACHE"):
+        return Path(os.environ["C2I_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "c2i"

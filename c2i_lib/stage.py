@@ -1,0 +1,266 @@
+"""Run folders, atomic writes, stage records, resume and skip: the one thing that all stages share.
+
+A stage owns a folder of the run. ``Stage`` compares the folder's record (``stage.json``) with what the stage
+would do now; when they match, the stage is done and is skipped. A stage that was killed finds what it had
+finished and goes on, because ``started.json`` says that those files come from the very same settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from c2i_lib.config import Profile, load_profile
+from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
+
+STAGES = {
+    1: "01_captions",
+    2: "02_models",
+    3: "03_concepts",
+    4: "04_prompts",
+    5: "05_images",
+    6: "06_survey",
+    7: "07_analysis",
+    8: "08_judges",
+}
+_PACKAGES = ("torch", "transformers", "diffusers", "numpy", "pandas", "scipy", "spacy", "matplotlib", "pillow")
+_RECORDS = ("stage.json", "started.json")
+_LIBRARY = Path(__file__).parent
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file) -> str:
+    """For Python 3.10, which has no ``hashlib.file_digest``."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def hash_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """Hash of the library's sources and embedded weights' sizes: a changed method is a changed stage."""
+    sources = sorted(_LIBRARY.rglob("*.py")) + sorted(_LIBRARY.rglob("*.parquet"))
+    weights = [(str(path.relative_to(_LIBRARY)), path.stat().st_size) for path in sorted(_LIBRARY.rglob("*.safetensors"))]
+    return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in sources] + weights)
+
+
+def package_versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def git_commit() -> str:
+    """The repository's commit, or "unknown" outside one. Only recorded, never compared."""
+    try:
+        command = ["git", "-C", str(_LIBRARY), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary file name beside ``path``; renamed to ``path`` on success, removed on any error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_dir(path: Path) -> Iterator[Path]:
+    """As ``atomic_path``, for a folder. A folder that exists is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Parquet without an index."""
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of an earlier stage. Raises ``DamagedStageError`` when it is missing or not the one written."""
+    check_input(path)
+    return pd.read_parquet(path)
+
+
+def check_input(path: Path) -> str:
+    """The SHA-256 of a file of an earlier stage, after comparing it with that stage's record."""
+    folder = next((parent for parent in path.parents if parent.name in STAGES.values()), path.parent)
+    number = next((number for number, name in STAGES.items() if name == folder.name), 1)
+    mend = f"Run: python -m c2i_lib run --run-dir {folder.parent} --from {number}"
+    record = folder / "stage.json"
+    if not path.is_file() or not record.is_file():
+        raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
+    digest = sha256_of(path)
+    written = json.loads(record.read_text(encoding="utf-8"))["outputs"].get(str(path.relative_to(folder)))
+    if digest != written:
+        raise DamagedStageError(f"{path} is not what stage {folder.name} wrote (its SHA-256 differs). {mend}")
+    return digest
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a profile: ``directory`` for all stage folders, ``figures`` for paper-ready files."""
+
+    directory: Path
+    profile: Profile
+    figures: Path
+
+    def folder(self, number: int) -> Path:
+        return self.directory / STAGES[number]
+
+
+def open_run(
+    profile: str | Path, run_dir: str | Path | None = None, figures_dir: str | Path | None = None, overrides=None
+) -> Run:
+    """The run of ``profile`` in ``run_dir`` (default ``runs/<profile>``), created when it does not exist.
+
+    A folder that holds another profile's run is refused with ``ProfileError``.
+    """
+    settings = load_profile(profile, overrides)
+    root = _LIBRARY.parent
+    directory = Path(run_dir) if run_dir else root / "runs" / settings.name
+    figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / settings.name
+    kept = directory / "profile.yaml"
+    if kept.is_file():
+        other = yaml.safe_load(kept.read_text(encoding="utf-8"))
+        if other["name"] != settings.name:
+            raise ProfileError(
+                f"{directory} holds a run of profile {other['name']!r}, not {settings.name!r}: "
+                f"give another --run-dir, or delete {directory}"
+            )
+    elif directory.is_dir() and any(directory.iterdir()):
+        raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
+    with atomic_path(kept) as temporary:
+        temporary.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    return Run(directory.resolve(), settings, figures.resolve())
+
+
+class Stage:
+    """A context for one stage's work in ``folder``.
+
+    ``settings``: what the result depends on (JSON-ready); ``inputs``: files of earlier stages, or sources.
+    Use::
+
+        with Stage(folder, settings, inputs) as stage:
+            if not stage.done:
+                write_table(folder / "table.parquet", table)
+
+    On entry, outputs of other settings are removed; those of an interrupted run with the same settings stay.
+    On success every file is hashed into ``stage.json``.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], inputs: Iterable[Path] = (), need_mb: int = 50):
+        self.folder, self.need_mb = Path(folder), need_mb
+        self.key = {
+            "settings": json.loads(json.dumps(dict(settings), default=str)),
+            "inputs": {path.name if path.is_absolute() else str(path): self._hash(path) for path in inputs},
+            "packages": package_versions(),
+            "code": code_hash(),
+        }
+        self.record = self.folder / "stage.json"
+        self.done = False
+
+    def _hash(self, path: Path) -> str:
+        return check_input(path) if any(name in path.parts for name in STAGES.values()) else sha256_of(path)
+
+    def _problem(self) -> str | None:
+        """Why the record does not hold, or None."""
+        if not self.record.is_file():
+            return "it has not finished yet"
+        record = json.loads(self.record.read_text(encoding="utf-8"))
+        changed = [part for part in self.key if record.get(part) != self.key[part]]
+        if changed:
+            return f"changed since: {', '.join(changed)}"
+        for name, digest in record["outputs"].items():
+            path = self.folder / name
+            if not path.is_file() or sha256_of(path) != digest:
+                return f"{name} is missing or damaged"
+        return None
+
+    def __enter__(self) -> Stage:
+        problem = self._problem()
+        self.done = problem is None
+        if self.done:
+            return self
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free_mb = shutil.disk_usage(self.folder).free >> 20
+        if free_mb < self.need_mb:
+            raise C2IError(
+                f"stage {self.folder.name} needs about {self.need_mb} MB in {self.folder}, and {free_mb} MB are free: "
+                "free some space, or give a --run-dir on another disk; finished work is kept"
+            )
+        if self.record.is_file():
+            print(f"{self.folder.name} runs again: {problem}")
+        self._keep_only_own_work()
+        self.record.unlink(missing_ok=True)
+        self.started = datetime.now(timezone.utc)
+        return self
+
+    def _keep_only_own_work(self) -> None:
+        started = self.folder / "started.json"
+        if not started.is_file() or json.loads(started.read_text(encoding="utf-8")) != self.key:
+            shutil.rmtree(self.folder)
+            self.folder.mkdir()
+            write_json(started, self.key)
+        for leftover in self.folder.rglob(".*"):  # temporary names of a killed run
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+    def __exit__(self, kind, value, traceback) -> None:
+        if kind is not None or self.done:
+            return
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name not in _RECORDS)
+        outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
+        times = {"start": self.started.isoformat(), "end": datetime.now(timezone.utc).isoformat()}
+        write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})

@@ -1,0 +1,71 @@
+"""What the training scripts of the embedded world share: pictures, caption states and bf16 support.
+
+Run from the repository's root, so that ``c2i_lib`` is importable: ``python tools/<script>.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from c2i_lib.embedded.captions import Pair  # noqa: E402
+from c2i_lib.embedded.packages import minilm_folder  # noqa: E402
+from c2i_lib.embedded.rendering import SIZE, render  # noqa: E402
+
+MAX_TOKENS = 32  # caption tokens that the TTI model and the judge see
+CPU_HAS_BF16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def autocast(enabled: bool = CPU_HAS_BF16):
+    """bf16 autocast where the processor computes bf16 in hardware; elsewhere it is slower than fp32."""
+    return torch.autocast("cpu", torch.bfloat16) if enabled else nullcontext()
+
+
+def render_all(pairs: list[Pair]) -> np.ndarray:
+    """``(n, 64, 64, 3)`` uint8 pictures of ``pairs``."""
+    pictures = np.empty((len(pairs), SIZE, SIZE, 3), np.uint8)
+    for index, pair in enumerate(tqdm(pairs, desc="render pictures", mininterval=5)):
+        pictures[index] = render(pair)
+    return pictures
+
+
+def to_tensor(pictures: np.ndarray) -> torch.Tensor:
+    """``(n, 3, 64, 64)`` fp32 in [-1, 1] from uint8 pictures."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+
+
+@torch.inference_mode()
+def encode_captions(captions: list[str], batch_size: int = 256) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Last hidden states of the frozen MiniLM, exactly as ``StableDiffusionPipeline`` computes them.
+
+    Returns states ``(n, MAX_TOKENS, 384)`` bf16, attention masks ``(n, MAX_TOKENS)`` bool, and the masked
+    mean ``(n, 384)`` fp32, which is the sentence embedding.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = (kind.from_pretrained(minilm_folder()) for kind in (AutoTokenizer, AutoModel))
+    model.eval()
+    states = torch.empty(len(captions), MAX_TOKENS, 384, dtype=torch.bfloat16)
+    masks = torch.empty(len(captions), MAX_TOKENS, dtype=torch.bool)
+    means = torch.empty(len(captions), 384)
+    for start in tqdm(range(0, len(captions), batch_size), desc="encode captions", mininterval=5):
+        batch = tokenizer(
+            captions[start : start + batch_size],
+            padding="max_length",
+            truncation=True,
+            max_length=MAX_TOKENS,
+            return_tensors="pt",
+        )
+        hidden = model(batch.input_ids, attention_mask=batch.attention_mask)[0]
+        mask = batch.attention_mask.float().unsqueeze(-1)
+        states[start : start + batch_size] = hidden
+        masks[start : start + batch_size] = batch.attention_mask.bool()
+        means[start : start + batch_size] = (hidden * mask).sum(1) / mask.sum(1)
+    return states, masks, means
