@@ -136,12 +136,15 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def check_input(path: Path) -> str:
     """The SHA-256 of a file of an earlier stage, after comparing it with that stage's record."""
-    folder = next((parent for parent in path.parents if parent.name in STAGES.values()), path.parent)
-    number = next((number for number, name in STAGES.items() if name == folder.name), 1)
-    mend = f"Run: python -m c2i_lib run --run-dir {folder.parent} --from {number}"
-    record = folder / "stage.json"
-    if not path.is_file() or not record.is_file():
+    number, run_dir = next(
+        ((number, parent.parent) for parent in path.parents for number, name in STAGES.items() if parent.name == name),
+        (1, path.parent),
+    )
+    mend = f"Run: python -m c2i_lib run --run-dir {run_dir} --from {number}"
+    folder = next((parent for parent in path.parents if (parent / "stage.json").is_file()), None)
+    if not path.is_file() or folder is None:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
+    record = folder / "stage.json"
     digest = sha256_of(path)
     written = json.loads(record.read_text(encoding="utf-8"))["outputs"].get(str(path.relative_to(folder)))
     if digest != written:
@@ -210,6 +213,7 @@ class Stage:
             "code": code_hash(),
         }
         self.record = self.folder / "stage.json"
+        self.damaged: list[str] = []
         self.done = False
 
     def _hash(self, path: Path) -> str:
@@ -223,11 +227,12 @@ class Stage:
         changed = [part for part in self.key if record.get(part) != self.key[part]]
         if changed:
             return f"changed since: {', '.join(changed)}"
-        for name, digest in record["outputs"].items():
-            path = self.folder / name
-            if not path.is_file() or sha256_of(path) != digest:
-                return f"{name} is missing or damaged"
-        return None
+        self.damaged = [
+            name
+            for name, digest in record["outputs"].items()
+            if not (self.folder / name).is_file() or sha256_of(self.folder / name) != digest
+        ]
+        return f"missing or damaged: {', '.join(self.damaged[:5])}" if self.damaged else None
 
     def __enter__(self) -> Stage:
         problem = self._problem()
@@ -254,6 +259,8 @@ class Stage:
             shutil.rmtree(self.folder)
             self.folder.mkdir()
             write_json(started, self.key)
+        for name in self.damaged:
+            (self.folder / name).unlink(missing_ok=True)
         for leftover in self.folder.rglob(".*"):  # temporary names of a killed run
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 

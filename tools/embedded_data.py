@@ -42,19 +42,13 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def encode_captions(captions: list[str], batch_size: int = 256) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Last hidden states of the frozen MiniLM, exactly as ``StableDiffusionPipeline`` computes them.
-
-    Returns states ``(n, MAX_TOKENS, 384)`` bf16, attention masks ``(n, MAX_TOKENS)`` bool, and the masked
-    mean ``(n, 384)`` fp32, which is the sentence embedding.
-    """
+def encode_captions(captions: list[str], batch_size: int = 256) -> torch.Tensor:
+    """``(n, MAX_TOKENS, 384)`` bf16: MiniLM's last hidden states, as ``StableDiffusionPipeline`` computes them."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = (kind.from_pretrained(minilm_folder()) for kind in (AutoTokenizer, AutoModel))
     model.eval()
     states = torch.empty(len(captions), MAX_TOKENS, 384, dtype=torch.bfloat16)
-    masks = torch.empty(len(captions), MAX_TOKENS, dtype=torch.bool)
-    means = torch.empty(len(captions), 384)
     for start in tqdm(range(0, len(captions), batch_size), desc="encode captions", mininterval=5):
         batch = tokenizer(
             captions[start : start + batch_size],
@@ -63,9 +57,5 @@ def encode_captions(captions: list[str], batch_size: int = 256) -> tuple[torch.T
             max_length=MAX_TOKENS,
             return_tensors="pt",
         )
-        hidden = model(batch.input_ids, attention_mask=batch.attention_mask)[0]
-        mask = batch.attention_mask.float().unsqueeze(-1)
-        states[start : start + batch_size] = hidden
-        masks[start : start + batch_size] = batch.attention_mask.bool()
-        means[start : start + batch_size] = (hidden * mask).sum(1) / mask.sum(1)
-    return states, masks, means
+        states[start : start + batch_size] = model(batch.input_ids, attention_mask=batch.attention_mask)[0]
+    return states

@@ -240,7 +240,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     make_scheduler().save_pretrained(args.out / "scheduler")
     vae, images, latents = load_latents(args)
-    states, _, _ = encode_captions([pair.caption for pair in make_pairs()] + [""])
+    states = encode_captions([pair.caption for pair in make_pairs()] + [""])
     if args.decoder_steps:
         train_decoder(args, vae, images, latents)
     del images
