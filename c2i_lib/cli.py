@@ -1,0 +1,132 @@
+"""``python -m c2i_lib``: run the study, make pictures, see how far a run is. Thin: the work is elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from c2i_lib.config import ARMS, known_profiles, parse_override
+from c2i_lib.errors import C2IError
+from c2i_lib.stage import STAGES, Run, open_run
+
+
+def _open(args: argparse.Namespace) -> Run:
+    return open_run(args.profile, args.run_dir, None, dict(map(parse_override, args.parameter)))
+
+
+def run(args: argparse.Namespace) -> None:
+    from c2i_lib.pipeline import run_notebooks
+
+    if not 1 <= args.first <= args.last <= len(STAGES):
+        raise C2IError(f"--from and --to should be 1 to {len(STAGES)} and in order, found {args.first} and {args.last}")
+    opened = _open(args)
+    summary = run_notebooks(opened, args.profile, dict(map(parse_override, args.parameter)), args.first, args.last)
+    print("\nstage                           seconds")
+    for row in summary:
+        print(f"{row['stage']:<30}  {row['seconds']:>7.1f}{'  (already done)' if row['skipped'] else ''}")
+    print(f"{'total':<30}  {sum(row['seconds'] for row in summary):>7.1f}\n")
+    print(f"tables and figures:  {opened.figures}\nexecuted notebooks:  {opened.directory / 'notebooks'}")
+    print(f"all outputs:         {opened.directory}")
+
+
+def imagine(args: argparse.Namespace) -> None:
+    from c2i_lib.generator import ConceptToImage
+
+    tool = ConceptToImage(_open(args), args.arm)
+    for picture in tool.imagine(args.concept, args.n, args.seed, args.out):
+        print(f"{picture.path}  {picture.prompt}")
+
+
+def status(args: argparse.Namespace) -> None:
+    from c2i_lib.pipeline import is_done, notebook_path
+
+    opened = _open(args)
+    for number in STAGES:
+        print(f"{notebook_path(number).stem:<30}  {'done' if is_done(opened, number) else 'to do'}")
+
+
+def survey_import(args: argparse.Namespace) -> None:
+    from c2i_lib.survey.ratings import run_survey
+
+    opened = _open(args)
+    images = opened.folder(5) / "images.parquet"
+    ratings = run_survey(images, opened.folder(6), opened.profile, sheets=args.sheets)
+    print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters in {opened.folder(6) / 'ratings.parquet'}")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m c2i_lib", description="Concept to image.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    common = argparse.ArgumentParser(add_help=False)
+    profiles = ", ".join(known_profiles())
+    common.add_argument("--profile", default="cpu", help=f"{profiles} or a YAML file (default: cpu)")
+    common.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/<profile>)")
+    common.add_argument("-p", dest="parameter", action="append", default=[], metavar="key=value", help="override")
+
+    command = commands.add_parser("run", parents=[common], help="run the notebooks 01 to 08")
+    command.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="first notebook (default: 1)")
+    command.add_argument("--to", dest="last", type=int, default=len(STAGES), metavar="N", help="last (default: 8)")
+    command.set_defaults(function=run)
+
+    command = commands.add_parser("imagine", parents=[common], help="make pictures of a concept")
+    command.add_argument("concept", help='such as "a red bicycle"')
+    command.add_argument("-n", type=int, default=4, help="number of pictures (default: 4)")
+    command.add_argument("--arm", default="ft_tags", choices=ARMS, help="who writes the prompt (default: ft_tags)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
+    command.set_defaults(function=imagine)
+
+    command = commands.add_parser("status", parents=[common], help="which notebooks are done")
+    command.set_defaults(function=status)
+
+    survey = commands.add_parser("survey", help="surveys and ratings").add_subparsers(required=True, metavar="command")
+    command = survey.add_parser("import", parents=[common], help="read the sheets that raters filled (<rater>.csv)")
+    command.add_argument("sheets", nargs="+", type=Path)
+    command.set_defaults(function=survey_import)
+    return parser
+
+
+def _papermill_message(error: Exception) -> str | None:
+    """The message of a mendable error that was raised inside a notebook, or None."""
+    name = getattr(error, "ename", None)
+    known = {kind.__name__ for kind in (C2IError, *C2IError.__subclasses__())}
+    if name in known:
+        return error.evalue
+    if name == "OSError" and f"Errno {errno.ENOSPC}" in error.evalue:
+        return _no_space(error.evalue)
+    return None
+
+
+def _no_space(detail: object) -> str:
+    return f"the disk is full ({detail}): free some space or give a --run-dir on another disk; finished work is kept"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, 1 for an error that the user can mend, 130 for Ctrl-C."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    args = make_parser().parse_args(arguments)
+    try:
+        args.function(args)
+    except KeyboardInterrupt:
+        print("\ninterrupted: run the same command again to go on from here", file=sys.stderr)
+        return 130
+    except C2IError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: {_no_space(error)}", file=sys.stderr)
+        return 1
+    except Exception as error:  # papermill wraps what a notebook raises
+        message = _papermill_message(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,175 @@
+"""Paper-ready figures: vector PDF and PNG, the same bytes for the same data.
+
+In: tables of the stages. Out: ``<name>.pdf`` and ``<name>.png``. Every figure carries the profile's label, and
+"simulated raters" where ratings are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from c2i_lib.stage import atomic_path
+
+STYLE = Path(__file__).parent / "c2i.mplstyle"
+COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
+ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
+_DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
+
+
+def save_figure(figure: Figure, folder: Path, name: str, label: str = "") -> list[Path]:
+    """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both."""
+    if label:
+        figure.text(0.5, -0.02, label, ha="center", va="top", fontsize=5.5, color="0.4")
+    paths = []
+    for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
+        paths.append(Path(folder) / f"{name}{suffix}")
+        with plt.style.context(STYLE), atomic_path(paths[-1]) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+    return paths
+
+
+def plot_training(logs: Mapping[str, pd.DataFrame]) -> Figure:
+    """Training loss (smoothed over 1/20 of the steps) and evaluation loss (points) against step, per arm."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(COLUMN, 2.2))
+        for arm, log in logs.items():
+            smooth = log["loss"].rolling(max(1, len(log) // 20), min_periods=1).mean()
+            axes.plot(log["step"], smooth, color=ARM_COLORS.get(arm), label=arm)
+            evaluated = log.dropna(subset=["eval_loss"])
+            axes.plot(evaluated["step"], evaluated["eval_loss"], "o", color=ARM_COLORS.get(arm), markersize=3)
+        axes.set(xlabel="step", ylabel="loss per token (points: held-out)")
+        axes.legend()
+        return figure
+
+
+def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
+    """Noun phrases by frequency and number of senses; the chosen ones in colour and named."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(PAGE, 2.6))
+        jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(candidates))
+        height = candidates["senses"] + jitter
+        axes.scatter(candidates["frequency"], height, s=4, color="0.75", label="candidate")
+        chosen = candidates[candidates["chosen"]].head(n_labels)
+        axes.scatter(chosen["frequency"], height[chosen.index], s=14, color="#0072B2", label="chosen")
+        for row in chosen.itertuples():
+            axes.annotate(row.phrase, (row.frequency, height[row.Index]), (2, 3), textcoords="offset points", size=6)
+        axes.set(xscale="log", xlabel="captions with the phrase", ylabel="WordNet senses")
+        axes.legend(loc="upper right")
+        return figure
+
+
+def plot_prompt_lengths(prompts: pd.DataFrame) -> Figure:
+    """Perplexity under the base model and similarity to the nearest training caption, per arm."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0))
+        arms = list(dict.fromkeys(prompts["arm"]))
+        random = np.random.default_rng(0)
+        for place, arm in enumerate(arms):
+            group = prompts[prompts["arm"] == arm]
+            for axis, column in zip(axes, ("perplexity", "similarity"), strict=True):
+                across = place + random.uniform(-0.2, 0.2, len(group))
+                axis.scatter(across, group[column], s=5, alpha=0.6, color=ARM_COLORS.get(arm))
+                axis.hlines(group[column].median(), place - 0.3, place + 0.3, color=ARM_COLORS.get(arm))
+        for axis, title in zip(axes, ("perplexity (base model)", "similarity to nearest caption"), strict=True):
+            axis.set_xticks(range(len(arms)), arms)
+            axis.set_ylabel(title)
+        axes[0].set_yscale("log")
+        figure.tight_layout()
+        return figure
+
+
+def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
+    """Diverging stacked bars per question and arm: shares of each scale point, centred on the scale's middle."""
+    arms = list(dict.fromkeys(ratings["arm"]))
+    colors = plt.matplotlib.colors.LinearSegmentedColormap.from_list("likert", _DIVERGING)
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.25 * len(arms)), sharey=True)
+        for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=False):
+            for place, arm in enumerate(arms):
+                values = group.loc[group["arm"] == arm, "rating"]
+                shares = values.value_counts(normalize=True).reindex(range(1, scale_points + 1), fill_value=0)
+                left = -shares.iloc[: scale_points // 2].sum()
+                left -= shares.iloc[scale_points // 2] / 2 if scale_points % 2 else 0
+                for point, share in shares.items():
+                    color = colors((point - 1) / (scale_points - 1))
+                    axis.barh(place, share, left=left, color=color, edgecolor="0.3", linewidth=0.3, height=0.7)
+                    if share > 0.08:
+                        axis.text(left + share / 2, place, f"{share:.0%}", ha="center", va="center", fontsize=5.5)
+                    left += share
+            axis.axvline(0, color="0.3", linewidth=0.6)
+            axis.set(xlabel=f"share of ratings: {question}", xlim=(-1, 1), yticks=range(len(arms)), yticklabels=arms)
+            axis.xaxis.set_major_formatter(lambda share, _: f"{abs(share):.0%}")
+        axes[0].invert_yaxis()
+        handles = [plt.Rectangle((0, 0), 1, 1, color=colors(i / (scale_points - 1))) for i in range(scale_points)]
+        names = [str(point) for point in range(1, scale_points + 1)]
+        figure.legend(handles, names, ncols=scale_points, loc="upper center", title="rating")
+        figure.tight_layout(rect=(0, 0, 1, 0.84))
+        return figure
+
+
+def plot_quality_faithfulness(quality: pd.DataFrame, faithfulness: pd.DataFrame) -> Figure:
+    """Mean judge scores per arm with their intervals (``effects.bootstrap_means`` of each)."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
+        for across, up in zip(faithfulness.itertuples(), quality.itertuples(), strict=True):
+            axes.errorbar(
+                across.mean,
+                up.mean,
+                xerr=[[across.mean - across.low], [across.high - across.mean]],
+                yerr=[[up.mean - up.low], [up.high - up.mean]],
+                fmt="o",
+                markersize=4,
+                capsize=2,
+                color=ARM_COLORS.get(across.arm),
+                label=across.arm,
+            )
+        axes.set(xlabel="faithfulness (judge)", ylabel="quality (judge)")
+        axes.legend()
+        return figure
+
+
+def _wrap(text: str, width: int = 24, n_lines: int = 3) -> str:
+    from textwrap import shorten, wrap
+
+    return "\n".join(wrap(shorten(text, width * n_lines, placeholder=" …"), width))
+
+
+def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str], sample: int = 0) -> Figure:
+    """Concepts (rows) × arms (columns), one sample each, with the prompt below each picture."""
+    arms = list(dict.fromkeys(images["arm"]))
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(len(concepts), len(arms), figsize=(PAGE, 1.75 * len(concepts)), squeeze=False)
+        for line, concept in zip(axes, concepts, strict=True):
+            for axis, arm in zip(line, arms, strict=True):
+                axis.set(xticks=[], yticks=[])
+                axis.spines[:].set_visible(False)
+                found = images.query("concept == @concept and arm == @arm and sample == @sample")
+                for row in found.itertuples():
+                    axis.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
+                    axis.set_xlabel(_wrap(row.prompt), fontsize=5.5)
+            line[0].set_ylabel(concept, fontsize=8)
+        for axis, arm in zip(axes[0], arms, strict=True):
+            axis.set_title(arm)
+        figure.tight_layout()
+        return figure
+
+
+def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4) -> Figure:
+    """A plain grid of pictures with captions."""
+    n_rows = -(-len(pictures) // columns)
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(n_rows, columns, figsize=(PAGE, 2.1 * n_rows), squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for axis, picture, caption in zip(axes.flat, pictures, captions, strict=False):
+            axis.imshow(picture, interpolation="lanczos")
+            axis.set_title(_wrap(caption, 30), fontsize=6)
+        figure.tight_layout()
+        return figure

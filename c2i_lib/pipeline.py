@@ -1,0 +1,121 @@
+"""The chain of notebooks: run 01 to 08 through papermill, skip what is done, sum up.
+
+In: a ``Run``. Out: executed notebooks in ``<run>/notebooks/``, each with a record of its source, its stage and
+its figures beside it. A notebook is skipped only when all of them still match.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import nbformat
+
+from c2i_lib.errors import C2IError
+from c2i_lib.stage import STAGES, Run, hash_of, sha256_of, write_json
+
+NOTEBOOKS_DIR = Path(__file__).parents[1] / "notebooks"
+
+
+def notebook_path(number: int) -> Path:
+    """The source of notebook ``number``. Raises ``C2IError`` when there is none."""
+    found = sorted(NOTEBOOKS_DIR.glob(f"{number:02d}_*.ipynb"))
+    if not found:
+        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone the whole repository")
+    return found[0]
+
+
+def _stage_records(run: Run, number: int) -> dict[str, str]:
+    """Hash of the key of every finished stage in the notebook's folder (02 and 06 hold more than one)."""
+    records = {}
+    for path in sorted(run.folder(number).rglob("stage.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        records[str(path.relative_to(run.directory))] = hash_of([record["inputs"], record["outputs"], record["settings"]])
+    return records
+
+
+def _outputs_intact(run: Run, number: int) -> bool:
+    for path in run.folder(number).rglob("stage.json"):
+        for name, digest in json.loads(path.read_text(encoding="utf-8"))["outputs"].items():
+            output = path.parent / name
+            if not output.is_file() or sha256_of(output) != digest:
+                print(f"{STAGES[number]}: {name} is missing or damaged; the stage runs again")
+                return False
+    return True
+
+
+def _figures(run: Run, number: int) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted(run.figures.glob(f"{number:02d}_*"))}
+
+
+def _key(run: Run, number: int) -> dict:
+    """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
+    from c2i_lib.stage import code_hash, package_versions
+
+    earlier = {}
+    for before in range(1, number):
+        earlier.update(_stage_records(run, before))
+    source = nbformat.read(notebook_path(number), as_version=4)
+    cells = [cell.source for cell in source.cells]
+    parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
+    return {"key": hash_of(parts)}
+
+
+def is_done(run: Run, number: int) -> bool:
+    """Whether notebook ``number`` has run with all that it depends on as it is now, and its files are intact."""
+    path = run.directory / "notebooks" / f"{notebook_path(number).stem}.json"
+    if not path.is_file() or not path.with_suffix(".ipynb").is_file():
+        return False
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return (
+        record["key"] == _key(run, number)["key"]
+        and record["stages"] == _stage_records(run, number)
+        and record["figures"] == _figures(run, number)
+        and _outputs_intact(run, number)
+    )
+
+
+def check_parameters(number: int, parameters: dict) -> None:
+    """Raise ``C2IError`` when a parameter is not in the notebook's tagged cell (papermill only warns)."""
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook_path(number)))
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise C2IError(f"notebook {number:02d} has no parameter {unknown}: it has {', '.join(known)}")
+
+
+def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
+    """Execute one notebook into ``<run>/notebooks/`` and record it."""
+    import papermill
+
+    source = notebook_path(number)
+    target = run.directory / "notebooks" / source.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    parameters = {"profile": profile, "run_dir": str(run.directory), "figures_dir": str(run.figures)}
+    parameters["overrides"] = overrides
+    check_parameters(number, parameters)
+    target.with_suffix(".json").unlink(missing_ok=True)
+    partial = target.with_name(f"{source.stem}.unfinished.ipynb")
+    papermill.execute_notebook(
+        str(source), str(partial), parameters, cwd=str(NOTEBOOKS_DIR.parent), progress_bar=False, kernel_name="python3"
+    )
+    partial.replace(target)
+    record = {**_key(run, number), "stages": _stage_records(run, number), "figures": _figures(run, number)}
+    write_json(target.with_suffix(".json"), record)
+
+
+def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = 8) -> list[dict]:
+    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook."""
+    summary = []
+    for number in range(first, last + 1):
+        name, started = notebook_path(number).stem, time.monotonic()
+        skipped = is_done(run, number)
+        if not skipped:
+            print(f"[{number}/{last}] {name} …", flush=True)
+            execute(run, number, profile, overrides)
+        seconds = time.monotonic() - started
+        print(f"[{number}/{last}] {name}: {'already done' if skipped else f'done in {seconds:.0f} s'}", flush=True)
+        summary.append({"stage": name, "seconds": seconds, "skipped": skipped})
+    return summary

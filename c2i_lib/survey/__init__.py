@@ -1,0 +1,1 @@
+"""Stage 06: images → blind surveys → ratings."""

@@ -1,0 +1,59 @@
+"""Blind surveys: which picture is shown in which survey, in which order, under which opaque id.
+
+In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``survey, position, item_id, image_id, arm,
+concept``: for the researcher only) and, per survey, ``survey_<n>/`` with ``sheet.csv`` (``position, item_id,
+concept, quality, faithfulness``; the last two for the rater to fill) and the pictures, named by ``item_id`` and
+without metadata, so that nothing tells a rater the arm or the prompt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from c2i_lib.config import Profile
+from c2i_lib.stage import atomic_path, check_input, hash_of, read_table, write_table
+
+QUESTIONS = ("quality", "faithfulness")
+
+
+def assign(images: pd.DataFrame, n_surveys: int, seed: int) -> pd.DataFrame:
+    """``items`` of all surveys. Every arm and concept is spread evenly over the surveys; the order is shuffled.
+
+    Samples of an arm and concept are dealt in turn, and each arm-concept pair starts one survey further.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for number, ((_, _), group) in enumerate(images.groupby(["arm", "concept"], sort=True)):
+        for turn, image in enumerate(group.sort_values("image_id").itertuples()):
+            survey = f"survey_{(number + turn) % n_surveys + 1}"
+            item_id = hash_of([seed, image.image_id])[:12]
+            rows.append((survey, item_id, image.image_id, image.arm, image.concept))
+    items = pd.DataFrame(rows, columns=["survey", "item_id", "image_id", "arm", "concept"])
+    items = items.iloc[random.permutation(len(items))].sort_values("survey", kind="stable", ignore_index=True)
+    items.insert(1, "position", items.groupby("survey").cumcount() + 1)
+    return items
+
+
+def build_surveys(images_file: Path, folder: Path, profile: Profile) -> pd.DataFrame:
+    """Write the surveys of the arms in ``profile.survey`` into ``folder``. Flagged images are not shown."""
+    images = read_table(images_file)
+    shown = images[images["arm"].isin(profile.survey.arms) & (images["flagged"] == "")]
+    if len(shown) < len(images[images["arm"].isin(profile.survey.arms)]):
+        print(f"{(images['flagged'] != '').sum()} flagged images are left out of the surveys")
+    items = assign(shown, profile.survey.n_surveys, profile.seed)
+    path_of = shown.set_index("image_id")["path"]
+    for survey, group in items.groupby("survey"):
+        sheet = group[["position", "item_id", "concept"]].assign(**{question: "" for question in QUESTIONS})
+        with atomic_path(folder / survey / "sheet.csv") as temporary:
+            sheet.to_csv(temporary, index=False)
+        for item in group.itertuples():
+            source = Path(images_file).parent / path_of[item.image_id]
+            check_input(source)
+            with Image.open(source) as image, atomic_path(folder / survey / f"{item.item_id}.png") as temporary:
+                Image.fromarray(np.asarray(image.convert("RGB"))).save(temporary)
+    write_table(folder / "items.parquet", items)
+    return items
