@@ -50,11 +50,11 @@ def status(args: argparse.Namespace) -> None:
 
 
 def survey_import(args: argparse.Namespace) -> None:
-    from c2i_lib.survey.ratings import run_survey
+    from c2i_lib.survey.ratings import collect_ratings
 
     opened = _open(args)
     images = opened.folder(5) / "images.parquet"
-    ratings = run_survey(images, opened.folder(6), opened.profile, sheets=args.sheets)
+    ratings = collect_ratings(images, opened.folder(6), opened.profile, sheets=args.sheets)
     print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters in {opened.folder(6) / 'ratings.parquet'}")
 
 

