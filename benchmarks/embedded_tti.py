@@ -31,6 +31,7 @@ from c2i_lib.embedded.glyphs import Glyph, load_glyphs
 from c2i_lib.embedded.models import WEIGHTS, assemble_pipeline
 from c2i_lib.embedded.rendering import render as render_pair
 from c2i_lib.images import render
+from c2i_lib.runtime import quiet_libraries
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WELL_KNOWN = (
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, help="also render 8 x 8 well-known things into this PNG")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    quiet_libraries()
     settings = load_profile("cpu").images
     pipeline = assemble_pipeline(args.weights)
     pipeline.set_progress_bar_config(disable=True)

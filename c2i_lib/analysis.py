@@ -21,9 +21,11 @@ QUESTIONS = ("quality", "faithfulness")
 
 def in_order(table: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
     """Rows in the profile's order of arms, so that every table and figure shows them alike."""
-    return table.assign(arm=pd.Categorical(table["arm"], arms)).sort_values(
-        ["arm"], kind="stable", ignore_index=True
-    ).astype({"arm": str})
+    return (
+        table.assign(arm=pd.Categorical(table["arm"], arms))
+        .sort_values(["arm"], kind="stable", ignore_index=True)
+        .astype({"arm": str})
+    )
 
 
 def analyse_ratings(ratings_file: Path, out_dir: Path, profile: Profile) -> dict[str, pd.DataFrame]:

@@ -93,9 +93,7 @@ def score(phrases: pd.DataFrame, settings: Concepts) -> pd.DataFrame:
     ambiguity = np.log(table["senses"].clip(lower=1)) / np.log(max(table["senses"].max(), 2))
     length = (table["length"] - 1) / max(settings.max_words - 1, 1)
     table["score"] = (
-        settings.frequency_weight * frequency
-        - settings.ambiguity_weight * ambiguity
-        - settings.length_weight * length
+        settings.frequency_weight * frequency - settings.ambiguity_weight * ambiguity - settings.length_weight * length
     ).round(6)
     table = table.sort_values(["score", "phrase"], ascending=[False, True], ignore_index=True)
     return table.assign(rank=np.arange(1, len(table) + 1))

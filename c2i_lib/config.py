@@ -142,7 +142,9 @@ class Profile(_Section):
     def _sections_fit_together(self) -> Profile:
         untrained = set(self.prompts.arms) & set(FINETUNED_ARMS) - set(self.finetuning.arms)
         if untrained:
-            raise ValueError(f"prompts.arms has {sorted(untrained)}, which finetuning.arms does not train; add it there")
+            raise ValueError(
+                f"prompts.arms has {sorted(untrained)}, which finetuning.arms does not train; add it there"
+            )
         unrendered = set(self.survey.arms) - set(self.prompts.arms)
         if unrendered:
             raise ValueError(f"survey.arms has {sorted(unrendered)}, which prompts.arms does not have; add it there")

@@ -23,9 +23,7 @@ def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
     return means
 
 
-def bootstrap_means(
-    values: pd.DataFrame, column: str, n_bootstrap: int, confidence: float, seed: int
-) -> pd.DataFrame:
+def bootstrap_means(values: pd.DataFrame, column: str, n_bootstrap: int, confidence: float, seed: int) -> pd.DataFrame:
     """Mean of ``column`` per arm with a percentile interval from resampled concepts: ``arm, mean, low, high``.
 
     Every concept weighs alike. Efron and Tibshirani 1993, chapter 13, with concepts as clusters.

@@ -21,7 +21,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from c2i_lib.config import Finetuning, Profile
 from c2i_lib.errors import C2IError
-from c2i_lib.language_model import device, freeze_lower_layers, load_language_model, load_tokenizer, pad_rows
+from c2i_lib.language_model import freeze_lower_layers, load_language_model, load_tokenizer, pad_rows
+from c2i_lib.runtime import device
 from c2i_lib.stage import Stage, atomic_path, read_table, write_table
 
 Rows = list[list[int]]
@@ -104,7 +105,9 @@ def train(
     interrupted run ends with the weights of an uninterrupted one. Returns the training log.
     """
     tokens_per_batch = settings.batch_size * settings.block_length
-    batches = [batch for epoch in range(settings.epochs) for batch in make_batches(rows, tokens_per_batch, seed + epoch)]
+    batches = [
+        batch for epoch in range(settings.epochs) for batch in make_batches(rows, tokens_per_batch, seed + epoch)
+    ]
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(trainable.values(), settings.learning_rate, weight_decay=settings.weight_decay)
     first, log = _load_checkpoint(checkpoint, trainable, optimizer)
@@ -177,7 +180,9 @@ def finetune(arm: str, train_file: Path, eval_file: Path, out_dir: Path, profile
         )
         model = load_language_model(language_model.model, language_model.revision)
         n_trainable, n_frozen = freeze_lower_layers(model, language_model.frozen_layers)
-        print(f"{arm}: {n_trainable:,} parameters train, {n_frozen:,} are frozen, on {device()} in {settings.precision}")
+        print(
+            f"{arm}: {n_trainable:,} parameters train, {n_frozen:,} are frozen, on {device()} in {settings.precision}"
+        )
         checkpoint = folder / "checkpoint.pt"
         log = train(model, rows, eval_rows, tokenizer.eos_token_id, settings, profile.seed, checkpoint)
         model.half().save_pretrained(folder)

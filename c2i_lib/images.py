@@ -21,7 +21,7 @@ from tqdm import tqdm
 from c2i_lib.config import Images, Profile
 from c2i_lib.embedded.models import resolve
 from c2i_lib.errors import ModelError
-from c2i_lib.language_model import device
+from c2i_lib.runtime import device, quiet_libraries
 from c2i_lib.stage import Stage, atomic_path, package_versions, read_table, sha256_of, write_table
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -36,6 +36,7 @@ def load_pipeline(settings: Images):
     """
     from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
+    quiet_libraries()
     try:
         pipeline = DiffusionPipeline.from_pretrained(
             resolve(settings.model),

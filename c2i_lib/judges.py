@@ -20,7 +20,7 @@ from c2i_lib.config import Judges, Profile
 from c2i_lib.embedded.judge import GlyphJudge
 from c2i_lib.embedded.models import resolve
 from c2i_lib.errors import ModelError
-from c2i_lib.language_model import device
+from c2i_lib.runtime import device, quiet_libraries
 from c2i_lib.stage import Stage, check_input, read_table, write_table
 
 
@@ -74,6 +74,7 @@ class ClipJudge:
 
 def load_judge(settings: Judges) -> Judge:
     """The judge of ``settings.model``: ours when its folder has ``judge.json``, else a CLIP model."""
+    quiet_libraries()
     model = resolve(settings.model)
     if (Path(model) / "judge.json").is_file():
         return GlyphJudge(model)

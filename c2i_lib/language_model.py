@@ -14,15 +14,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from c2i_lib.embedded.models import resolve
 from c2i_lib.errors import ModelError
-
-
-def device() -> torch.device:
-    """The GPU when there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+from c2i_lib.runtime import device, quiet_libraries
 
 
 def load_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of ``model``. Raises ``ModelError`` when it is not there or has no end token."""
+    quiet_libraries()
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolve(model), revision=revision)
     except (OSError, ValueError) as error:
@@ -36,6 +33,7 @@ def load_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokeniz
 
 def load_language_model(model: str, revision: str | None = None) -> PreTrainedModel:
     """``model`` in fp32 on ``device()``. Raises ``ModelError`` when it is not there."""
+    quiet_libraries()
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             resolve(model), revision=revision, dtype=torch.float32, use_safetensors=True

@@ -32,7 +32,9 @@ def _stage_records(run: Run, number: int) -> dict[str, str]:
     records = {}
     for path in sorted(run.folder(number).rglob("stage.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        records[str(path.relative_to(run.directory))] = hash_of([record["inputs"], record["outputs"], record["settings"]])
+        records[str(path.relative_to(run.directory))] = hash_of(
+            [record["inputs"], record["outputs"], record["settings"]]
+        )
     return records
 
 

@@ -64,7 +64,9 @@ def hash_of(value: Any) -> str:
 def code_hash() -> str:
     """Hash of the library's sources and embedded weights' sizes: a changed method is a changed stage."""
     sources = sorted(_LIBRARY.rglob("*.py")) + sorted(_LIBRARY.rglob("*.parquet"))
-    weights = [(str(path.relative_to(_LIBRARY)), path.stat().st_size) for path in sorted(_LIBRARY.rglob("*.safetensors"))]
+    weights = [
+        (str(path.relative_to(_LIBRARY)), path.stat().st_size) for path in sorted(_LIBRARY.rglob("*.safetensors"))
+    ]
     return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in sources] + weights)
 
 

@@ -44,8 +44,7 @@ def load(pairs: list[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, t
     """Images uint8 ``(n, 64, 64, 3)``, caption and subject embeddings ``(n, 384)``, glyph ids, degradations."""
     images = torch.from_numpy(render_all(pairs))
     captions, subjects = (
-        embed_texts(texts)
-        for texts in ([pair.caption for pair in pairs], [subject(pair) for pair in pairs])
+        embed_texts(texts) for texts in ([pair.caption for pair in pairs], [subject(pair) for pair in pairs])
     )
     ids = {codes: number for number, codes in enumerate(sorted({pair.codes for pair in pairs}))}
     glyphs = torch.tensor([ids[pair.codes] for pair in pairs])
@@ -148,7 +147,9 @@ def main() -> None:
         "auc_clean_against_degraded": area_under_curve(scores[held_out[4] == 0], scores[held_out[4] > 0]),
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()}
+    tensors = {
+        name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()
+    }
     save_file({**tensors, "real_features": real.half(), "real_radii": radii.half()}, args.out / "model.safetensors")
     (args.out / "judge.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report))

@@ -16,9 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 _SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
-_ZODIAC = (
-    "Aquarius Aries Cancer Capricorn Gemini Leo Libra Ophiuchus Pisces Sagittarius Scorpio Taurus Virgo"
-).split()
+_ZODIAC = ("Aquarius Aries Cancer Capricorn Gemini Leo Libra Ophiuchus Pisces Sagittarius Scorpio Taurus Virgo").split()
 # Joined sequences (persons with an object, animals with a colour) that are nouns of their own.
 _JOINED = (
     "artist|astronaut|black bird|black cat|brown mushroom|cook|farmer|firefighter|heart on fire|judge|lime|"

