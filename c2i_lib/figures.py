@@ -150,8 +150,8 @@ def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str],
             for axis, arm in zip(line, arms, strict=True):
                 axis.set(xticks=[], yticks=[])
                 axis.spines[:].set_visible(False)
-                found = images.query("concept == @concept and arm == @arm and sample == @sample")
-                for row in found.itertuples():
+                is_shown = (images["concept"] == concept) & (images["arm"] == arm) & (images["sample"] == sample)
+                for row in images[is_shown].itertuples():
                     axis.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
                     axis.set_xlabel(_wrap(row.prompt), fontsize=5.5)
             line[0].set_ylabel(concept, fontsize=8)

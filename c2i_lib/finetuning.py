@@ -154,7 +154,8 @@ Made by c2i with the profile `{profile.name}`. For writing text-to-image prompts
 - Licence: that of the base model, `{profile.language_model.model}`.
 - Trainable parameters: {n_trainable:,}; frozen: {n_frozen:,} (first {profile.language_model.frozen_layers} layers,
   embeddings, output head).
-- Evaluation loss per token: {before:.3f} before, {after:.3f} after (perplexity {math.exp(before):.1f} → {math.exp(after):.1f}).
+- Evaluation loss per token: {before:.3f} before, {after:.3f} after
+  (perplexity {math.exp(before):.1f} → {math.exp(after):.1f}).
 
 | setting | value |
 | --- | --- |

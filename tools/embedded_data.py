@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from c2i_lib.embedded.captions import Pair  # noqa: E402
-from c2i_lib.embedded.packages import minilm_folder  # noqa: E402
-from c2i_lib.embedded.rendering import SIZE, render  # noqa: E402
+from c2i_lib.embedded.captions import Pair
+from c2i_lib.embedded.packages import minilm_folder
+from c2i_lib.embedded.rendering import SIZE, render
 
 MAX_TOKENS = 32  # caption tokens that the TTI model and the judge see
 CPU_HAS_BF16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
