@@ -35,8 +35,8 @@ from c2i_lib.runtime import quiet_libraries
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WELL_KNOWN = (
-    "red heart|pizza|cat face|dog face|evergreen tree|house|automobile|bicycle|sun|crescent moon|red apple|banana|rocket|"
-    "guitar|soccer ball|umbrella|strawberry|hot beverage|key|hammer|open book|fish|turtle|elephant|snowman|"
+    "red heart|pizza|cat face|dog face|evergreen tree|house|automobile|bicycle|sun|crescent moon|red apple|banana|"
+    "rocket|guitar|soccer ball|umbrella|strawberry|hot beverage|key|hammer|open book|fish|turtle|elephant|snowman|"
     "rainbow|flag of Germany|flag of Japan|alarm clock|light bulb|camera|scissors|envelope|wrapped gift|balloon|crown|"
     "airplane|bus|sailboat|ghost|skull|robot|cactus|sunflower|cherry blossom|mushroom|watermelon|grapes|carrot|"
     "hamburger|ice cream|doughnut|birthday cake|frog|penguin|pig face|panda|butterfly|spider|snail|star|fire|"

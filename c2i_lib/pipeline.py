@@ -109,7 +109,7 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         kernel_name="python3",
         progress_bar=False,
         stderr_file=sys.stderr,  # progress bars of the stage
-        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
+        extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)
     record = {**_key(run, number), "stages": _stage_records(run, number), "figures": _figures(run, number)}
