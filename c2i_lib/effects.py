@@ -17,7 +17,7 @@ N_PERMUTATIONS = 10_000
 def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
     """Means per concept (rows) and arm (columns), in the arms' order of appearance."""
     arms = list(dict.fromkeys(values["arm"]))
-    means = values.pivot_table(index="concept", columns="arm", values=column, aggfunc="mean")[arms]
+    means = values.pivot_table(index="concept", columns="arm", values=column, aggfunc="mean")[arms].astype(float)
     if means.isna().any().any():
         raise ValueError("every concept must occur in every arm")
     return means

@@ -26,7 +26,7 @@ _DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 def save_figure(figure: Figure, folder: Path, name: str, label: str = "") -> list[Path]:
     """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both."""
     if label:
-        figure.text(0.5, -0.02, label, ha="center", va="top", fontsize=5.5, color="0.4")
+        figure.text(0.5, -0.01, label, ha="center", va="top", fontsize=5.5, color="0.4")
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
         paths.append(Path(folder) / f"{name}{suffix}")
@@ -81,7 +81,6 @@ def plot_prompt_lengths(prompts: pd.DataFrame) -> Figure:
             axis.set_xticks(range(len(arms)), arms)
             axis.set_ylabel(title)
         axes[0].set_yscale("log")
-        figure.tight_layout()
         return figure
 
 
@@ -109,8 +108,7 @@ def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
         axes[0].invert_yaxis()
         handles = [plt.Rectangle((0, 0), 1, 1, color=colors(i / (scale_points - 1))) for i in range(scale_points)]
         names = [str(point) for point in range(1, scale_points + 1)]
-        figure.legend(handles, names, ncols=scale_points, loc="upper center", title="rating")
-        figure.tight_layout(rect=(0, 0, 1, 0.84))
+        figure.legend(handles, names, ncols=scale_points, loc="outside upper center", title="rating")
         return figure
 
 
@@ -157,7 +155,6 @@ def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str],
             line[0].set_ylabel(concept, fontsize=8)
         for axis, arm in zip(axes[0], arms, strict=True):
             axis.set_title(arm)
-        figure.tight_layout()
         return figure
 
 
@@ -171,5 +168,4 @@ def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4)
         for axis, picture, caption in zip(axes.flat, pictures, captions, strict=False):
             axis.imshow(picture, interpolation="lanczos")
             axis.set_title(_wrap(caption, 30), fontsize=6)
-        figure.tight_layout()
         return figure

@@ -94,8 +94,8 @@ def score_images(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataF
             pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
             judge = load_judge(settings)
             scores = table[["image_id", "arm", "concept", "sample"]].assign(
-                quality=np.round(judge.quality(pixels, settings.batch_size), 5),
-                faithfulness=np.round(judge.faithfulness(pixels, table["concept"], settings.batch_size), 5),
+                quality=judge.quality(pixels, settings.batch_size).astype(float).round(5),
+                faithfulness=judge.faithfulness(pixels, table["concept"], settings.batch_size).astype(float).round(5),
             )
             write_table(folder / "scores.parquet", scores)
     return pd.read_parquet(folder / "scores.parquet")

@@ -1,0 +1,54 @@
+"""Draw ``figures/imagine.png``: the first picture for each of ten concepts that are no emoji names.
+
+Needs a finished ``cpu`` run (``make run``). Nothing is picked by hand: one concept, one seed, one picture.
+
+    python tools/draw_readme_picture.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from c2i_lib.embedded.glyphs import load_glyphs  # noqa: E402
+from c2i_lib.figures import plot_pictures, save_figure  # noqa: E402
+from c2i_lib.generator import ConceptToImage  # noqa: E402
+from c2i_lib.stage import open_run  # noqa: E402
+
+CONCEPTS = (
+    "a red bicycle",
+    "a puppy",
+    "the sea at night",
+    "a slice of cake",
+    "an angry man",
+    "a lighthouse",
+    "the country of Japan",
+    "a bunch of roses",
+    "a smiling cat",
+    "a sports car",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", default="cpu")
+    parser.add_argument("--run-dir", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("figures"))
+    args = parser.parse_args()
+    names = {glyph.name for glyph in load_glyphs()}
+    assert not names & {concept.removeprefix("a ").removeprefix("an ").removeprefix("the ") for concept in CONCEPTS}
+    run = open_run(args.profile, args.run_dir)
+    tool = ConceptToImage(run)
+    pictures = [tool.imagine(concept, n=1)[0] for concept in CONCEPTS]
+    for concept, picture in zip(CONCEPTS, pictures, strict=True):
+        print(f"{concept}: {picture.prompt}")
+    figure = plot_pictures([picture.image for picture in pictures], [picture.prompt for picture in pictures], columns=5)
+    pdf, _ = save_figure(figure, args.out, "imagine", run.profile.label)
+    pdf.unlink()  # the README shows the PNG
+
+
+if __name__ == "__main__":
+    main()
