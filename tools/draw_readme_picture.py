@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from c2i_lib.embedded.glyphs import load_glyphs  # noqa: E402
-from c2i_lib.figures import plot_pictures, save_figure  # noqa: E402
-from c2i_lib.generator import ConceptToImage  # noqa: E402
-from c2i_lib.stage import open_run  # noqa: E402
+from c2i_lib.embedded.glyphs import load_glyphs
+from c2i_lib.figures import plot_pictures, save_figure
+from c2i_lib.generator import ConceptToImage
+from c2i_lib.stage import open_run
 
 CONCEPTS = (
     "a red bicycle",

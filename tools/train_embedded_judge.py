@@ -5,7 +5,7 @@ pictures of the same glyphs count as positives of each other; plus a small head 
 that the features, in which realism is measured, tell clean pictures from poor ones.
 Out: ``<out>/model.safetensors`` (fp16) and ``judge.json`` (calibration and held-out figures).
 
-    python tools/train_embedded_judge.py --epochs 30
+    python tools/train_embedded_judge.py --epochs 12
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def calibrate(matched: torch.Tensor, mismatched: torch.Tensor) -> tuple[float, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("c2i_lib/embedded/weights/judge"))
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)

@@ -21,6 +21,7 @@ import argparse
 import copy
 import csv
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -142,7 +143,8 @@ def train_unet(args: argparse.Namespace, latents: torch.Tensor, states: torch.Te
         optimizer.load_state_dict(state["optimizer"])
         print(f"going on from step {step}")
     alphas = make_scheduler().alphas_cumprod
-    log = csv.writer((args.work / "unet_log.csv").open("a", newline=""))
+    log_file = (args.work / "unet_log.csv").open("a", newline="", buffering=1)
+    log = csv.writer(log_file)
     started, losses = time.time(), []
     progress = tqdm(total=args.steps, initial=step, desc="train UNet", mininterval=30)
     while step < args.steps:
@@ -178,6 +180,7 @@ def train_unet(args: argparse.Namespace, latents: torch.Tensor, states: torch.Te
             state = {"step": step, "unet": unet.state_dict(), "average": average.state_dict()}
             save_atomically({**state, "optimizer": optimizer.state_dict()}, checkpoint)
             copy.deepcopy(average).half().save_pretrained(args.out / "unet")
+            shutil.copy(args.work / "unet_log.csv", args.out / "training_log.csv")
 
 
 def train_decoder(args: argparse.Namespace, vae: AutoencoderTiny, images: torch.Tensor, latents: torch.Tensor) -> None:
@@ -239,12 +242,15 @@ def main() -> None:
     for folder in (args.out, args.work):
         folder.mkdir(parents=True, exist_ok=True)
     make_scheduler().save_pretrained(args.out / "scheduler")
-    vae, images, latents = load_latents(args)
-    states = encode_captions([pair.caption for pair in make_pairs()] + [""])
-    if args.decoder_steps:
-        train_decoder(args, vae, images, latents)
-    del images
-    train_unet(args, latents, states[:-1], states[-1])
+    data = args.work / "data.pt"
+    if not data.exists() or args.decoder_steps:
+        vae, images, latents = load_latents(args)
+        if args.decoder_steps:
+            train_decoder(args, vae, images, latents)
+        states = encode_captions([pair.caption for pair in make_pairs()] + [""])
+        save_atomically({"latents": latents, "states": states}, data)
+    kept = torch.load(data, mmap=True)
+    train_unet(args, kept["latents"], kept["states"][:-1], kept["states"][-1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,137 @@
+import re
+
+import pytest
+import yaml
+
+from c2i_lib.config import PROFILES_DIR, known_profiles, load_profile, parse_override
+from c2i_lib.errors import ProfileError
+
+
+@pytest.mark.parametrize("name", ["cpu", "paper", "smoke"])
+def test_every_profile_loads_under_its_own_name(name):
+    assert load_profile(name).name == name
+    assert name in known_profiles()
+
+
+def test_paper_profile_has_the_numbers_of_the_paper():
+    paper = load_profile("paper")
+    assert (paper.captions.n_finetune, paper.captions.eval_share) == (450_000, 0.1)
+    assert (paper.captions.n_mining, paper.captions.n_length) == (300_000, 300_000)
+    assert paper.language_model.frozen_layers == 42
+    assert (paper.concepts.n_concepts, paper.prompts.n_per_concept) == (10, 5)
+    assert (paper.survey.n_surveys, paper.survey.images_per_survey) == (2, 75)
+    assert (paper.survey.raters_per_survey, paper.survey.scale_points) == (4, 4)
+    assert not paper.survey.simulate_raters
+
+
+def test_every_value_of_the_paper_profile_says_where_it_comes_from():
+    text = (PROFILES_DIR / "paper.yaml").read_text(encoding="utf-8")
+    n_values = sum(len(section) for section in yaml.safe_load(text).values() if isinstance(section, dict))
+    lines = re.findall(r"^  \w+: .*$", text, flags=re.MULTILINE)
+    assert len(lines) == n_values
+    origin = re.compile(r"# .*(Method|Experiments|not stated in the paper|not in the paper|our choice|our addition)")
+    assert [line for line in lines if not origin.search(line)] == []
+
+
+def test_paper_profile_states_every_setting_that_decides_the_result():
+    settings = yaml.safe_load((PROFILES_DIR / "paper.yaml").read_text(encoding="utf-8"))
+    used = load_profile("paper").model_dump()
+    unstated = [(name, key) for name in settings for key in set(used[name]) - set(settings[name]) if name in settings]
+    assert unstated == [("captions", "text_column")]  # found by name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"finetuning.epoch": 1}, ["finetuning.epoch", "unknown key", "epochs", "learning_rate"]),
+        ({"colour": "red"}, ["colour", "unknown key", "seed", "survey"]),
+        ({"survay.n_surveys": 2}, ["survay", "no section"]),
+        ({"finetuning.epochs": "two"}, ["finetuning.epochs", "integer", "'two'"]),
+        ({"finetuning.epochs": 0}, ["finetuning.epochs", "found 0"]),
+        ({"prompts.arms": ["ft", "best"]}, ["prompts.arms", "'best'"]),
+        ({"captions": 3}, ["captions", "found 3"]),
+    ],
+)
+def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
+    with pytest.raises(ProfileError) as error:
+        load_profile("smoke", overrides)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fix"),
+    [
+        ({"finetuning.arms": ["ft"]}, r"ft_tags.*finetuning\.arms does not train; add it there"),
+        ({"prompts.arms": ["base", "ft"]}, r"survey\.arms has .*prompts\.arms does not have; add it there"),
+        ({"survey.arms": ["base"]}, r"survey\.arms must name at least two different arms"),
+        ({"survey.arms": ["base", "base"]}, r"survey\.arms must name at least two different arms"),
+        ({"survey.images_per_survey": 10}, r"is 20, but .* 24 images; set survey\.images_per_survey to 12"),
+        ({"captions.eval_share": 0.001}, r"no caption for evaluation"),
+        ({"captions.n_finetune": 2, "captions.eval_share": 0.9}, r"no caption for training"),
+    ],
+)
+def test_an_impossible_combination_is_refused_with_its_fix(overrides, fix):
+    with pytest.raises(ProfileError, match=fix):
+        load_profile("smoke", overrides)
+
+
+def test_the_fix_for_a_survey_size_can_be_followed():
+    # 24 images do not divide by 5, so that no number of images per survey would do.
+    with pytest.raises(ProfileError) as error:
+        load_profile("smoke", {"survey.n_surveys": 5})
+    assert not re.search(r"images_per_survey to \d+\.\d", str(error.value))
+
+
+def test_a_missing_key_is_named(tmp_path):
+    settings = yaml.safe_load((PROFILES_DIR / "smoke.yaml").read_text(encoding="utf-8"))
+    del settings["images"]["steps"]
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(ProfileError, match=r"images\.steps: missing"):
+        load_profile(file)
+
+
+def test_a_profile_can_be_a_file(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text((PROFILES_DIR / "smoke.yaml").read_text().replace("name: smoke", "name: mine"))
+    assert load_profile(file).name == "mine"
+
+
+def test_an_unknown_profile_lists_the_known_ones():
+    with pytest.raises(ProfileError, match="'gpu'.*cpu, paper, smoke"):
+        load_profile("gpu")
+
+
+@pytest.mark.parametrize("text", ["", "just words", "a: [1"])
+def test_a_file_that_is_no_profile_is_refused(tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ProfileError, match="bad.yaml"):
+        load_profile(tmp_path / "bad.yaml")
+
+
+def test_overrides_change_only_what_they_name():
+    changed = load_profile("smoke", {"finetuning.epochs": 9, "prompts.arms": ["concept_only", "base", "ft_tags", "ft"]})
+    assert changed.finetuning.epochs == 9
+    assert changed.prompts.arms == ("concept_only", "base", "ft_tags", "ft")
+    assert changed.images == load_profile("smoke").images
+
+
+def test_a_profile_is_frozen():
+    profile = load_profile("smoke")
+    with pytest.raises(ValueError, match="frozen"):
+        profile.seed = 1
+    with pytest.raises(ValueError, match="frozen"):
+        profile.finetuning.epochs = 1
+
+
+def test_parse_override_reads_yaml_values():
+    assert parse_override("finetuning.epochs=2") == ("finetuning.epochs", 2)
+    assert parse_override("prompts.arms=[base, ft]") == ("prompts.arms", ["base", "ft"])
+    assert parse_override("survey.simulate_raters=false") == ("survey.simulate_raters", False)
+    assert parse_override("captions.source=a=b.txt") == ("captions.source", "a=b.txt")
+
+
+@pytest.mark.parametrize("text", ["finetuning.epochs", "=2", "prompts.arms=[base"])
+def test_parse_override_refuses_what_is_no_override(text):
+    with pytest.raises(ProfileError):
+        parse_override(text)

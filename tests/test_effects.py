@@ -1,0 +1,135 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import permutation_test
+
+from c2i_lib.effects import bootstrap_means, compare_arms, describe, holm, table1
+
+
+def make_ratings(seed=0, n_concepts=8, arms=("base", "ft", "ft_tags"), effect=0.4, questions=("quality",)):
+    random = np.random.default_rng(seed)
+    rows = []
+    for question in questions:
+        difficulty = random.normal(size=n_concepts)
+        for place, arm in enumerate(arms):
+            for concept in range(n_concepts):
+                for _ in range(5):
+                    rating = 2.5 + effect * place + 0.5 * difficulty[concept] + random.normal(scale=0.5)
+                    rows.append((question, arm, f"concept {concept}", rating))
+    return pd.DataFrame(rows, columns=["question", "arm", "concept", "rating"])
+
+
+def test_intervals_hold_the_mean_and_widen_with_confidence():
+    ratings = make_ratings()
+    narrow, wide = (bootstrap_means(ratings, "rating", 2000, level, seed=1) for level in (0.8, 0.99))
+    for table in (narrow, wide):
+        assert ((table["low"] < table["mean"]) & (table["mean"] < table["high"])).all()
+    assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
+
+
+def test_the_interval_resamples_concepts_not_ratings():
+    # Ratings within a concept differ, concepts do not: between concepts nothing varies.
+    rows = [("base", f"concept {concept}", rating) for concept in range(6) for rating in (1, 4)]
+    values = pd.DataFrame(rows, columns=["arm", "concept", "rating"])
+    row = bootstrap_means(values, "rating", 500, 0.95, seed=0).iloc[0]
+    assert (row["mean"], row["low"], row["high"]) == (2.5, 2.5, 2.5)
+
+
+def test_intervals_cover_the_true_mean_about_as_often_as_they_say():
+    random, hits = np.random.default_rng(3), 0
+    for _ in range(200):
+        values = pd.DataFrame({"arm": "ft", "concept": range(30), "rating": random.normal(size=30)})
+        row = bootstrap_means(values, "rating", 200, 0.9, seed=0).iloc[0]
+        hits += row["low"] <= 0 <= row["high"]
+    assert 165 <= hits <= 192
+
+
+def test_every_concept_weighs_alike_and_must_occur_in_every_arm():
+    values = pd.DataFrame({"arm": "ft", "concept": ["a", "a", "a", "b"], "rating": [1, 1, 1, 3]})
+    assert bootstrap_means(values, "rating", 100, 0.9, seed=0).loc[0, "mean"] == 2
+    values.loc[3, "arm"] = "base"
+    with pytest.raises(ValueError, match="every concept must occur in every arm"):
+        bootstrap_means(values, "rating", 100, 0.9, seed=0)
+
+
+def test_table1_has_the_means_and_deviations_of_pandas():
+    ratings = make_ratings(questions=("quality", "faithfulness"))
+    table = table1(ratings, n_bootstrap=100).set_index(["question", "arm"])
+    expected = ratings.groupby(["question", "arm"])["rating"].agg(["mean", "std", "size"]).loc[table.index]
+    np.testing.assert_allclose(table["mean"], expected["mean"])
+    np.testing.assert_allclose(table["sd"], expected["std"])
+    assert table["n"].tolist() == expected["size"].tolist() == [40] * 6
+
+
+def test_holm_of_a_worked_example():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.5]), [1, 1])
+    np.testing.assert_allclose(holm([0.2]), [0.2])
+
+
+@pytest.mark.parametrize("effect", [0.05, 0.15, 0.3])
+def test_p_is_that_of_scipys_exact_paired_permutation_test(effect):
+    ratings = make_ratings(seed=4, arms=("base", "ft"), effect=effect)
+    means = ratings.pivot_table(index="concept", columns="arm", values="rating")
+    exact = permutation_test(
+        (means["ft"], means["base"]),
+        lambda first, second, axis: np.mean(first - second, axis=axis),
+        permutation_type="samples",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    row = compare_arms(ratings, n_bootstrap=100).iloc[0]
+    assert row["p"] == pytest.approx(exact.pvalue, abs=0.015)
+    assert row["difference"] == pytest.approx(exact.statistic)
+
+
+def test_the_null_is_rejected_about_as_often_as_alpha():
+    random, rejected = np.random.default_rng(11), 0
+    for _ in range(200):
+        values = pd.DataFrame({"arm": np.repeat(["base", "ft"], 10), "concept": [*range(10)] * 2, "question": "q"})
+        values["rating"] = random.normal(size=20) + values["concept"]
+        rejected += compare_arms(values, n_bootstrap=100).loc[0, "p"] <= 0.05
+    assert 2 <= rejected <= 20
+
+
+def test_all_pairs_are_compared_and_corrected_over_all_rows():
+    table = compare_arms(make_ratings(questions=("quality", "faithfulness")), n_bootstrap=200)
+    pairs = [("ft", "base"), ("ft_tags", "base"), ("ft_tags", "ft")]
+    assert list(zip(table["arm"], table["baseline"], strict=True)) == pairs * 2
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"]))
+    assert (table["p_holm"] >= table["p"]).all()
+    assert ((table["low"] < table["difference"]) & (table["difference"] < table["high"])).all()
+
+
+def test_exchanging_the_arms_changes_the_sign_only():
+    ratings = make_ratings(arms=("base", "ft"))
+    forward, backward = compare_arms(ratings).iloc[0], compare_arms(ratings.iloc[::-1]).iloc[0]
+    assert (forward["arm"], backward["arm"]) == ("ft", "base")
+    assert forward["difference"] == pytest.approx(-backward["difference"])
+    assert forward["p"] == pytest.approx(backward["p"], abs=0.015)
+
+
+def test_the_same_seed_gives_the_same_table():
+    ratings = make_ratings()
+    pd.testing.assert_frame_equal(compare_arms(ratings, seed=5), compare_arms(ratings, seed=5))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.9, "higher"), (-0.9, -0.1, "lower"), (-0.1, 0.9, None), (-0.9, 0.1, None), (0.0, 0.5, None)],
+)
+def test_words_follow_the_interval(low, high, verdict):
+    row = {"question": "quality", "arm": "ft", "baseline": "base", "p": 0.01, "p_holm": 0.01}
+    table = pd.DataFrame([{**row, "difference": (low + high) / 2, "low": low, "high": high}])
+    (sentence,) = describe(table)
+    assert [word for word in ("higher", "lower") if word in sentence] == ([verdict] if verdict else [])
+    assert f"{low:+.2f} to {high:+.2f}" in sentence
+
+
+def test_words_on_real_comparisons_never_claim_what_an_interval_does_not_show():
+    claims = []
+    for seed in range(20):
+        table = compare_arms(make_ratings(seed, effect=0.12), n_bootstrap=200)
+        for row, sentence in zip(table.itertuples(), describe(table), strict=True):
+            claims.append((row.low <= 0 <= row.high, "is higher" in sentence or "is lower" in sentence))
+    assert {(True, False), (False, True)} == set(claims)
