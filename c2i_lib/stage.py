@@ -62,12 +62,10 @@ def hash_of(value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def code_hash() -> str:
-    """Hash of the library's sources and embedded weights' sizes: a changed method is a changed stage."""
-    sources = sorted(_LIBRARY.rglob("*.py")) + sorted(_LIBRARY.rglob("*.parquet"))
-    weights = [
-        (str(path.relative_to(_LIBRARY)), path.stat().st_size) for path in sorted(_LIBRARY.rglob("*.safetensors"))
-    ]
-    return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in sources] + weights)
+    """Hash of the library's sources, tables and embedded weights: a changed method is a changed stage."""
+    kinds = ("*.py", "*.parquet", "*.safetensors")
+    files = sorted(path for kind in kinds for path in _LIBRARY.rglob(kind))
+    return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in files])
 
 
 def package_versions() -> dict[str, str]:
@@ -210,7 +208,7 @@ class Stage:
         self.folder, self.need_mb = Path(folder), need_mb
         self.key = {
             "settings": json.loads(json.dumps(dict(settings), default=str)),
-            "inputs": {path.name if path.is_absolute() else str(path): self._hash(path) for path in inputs},
+            "inputs": {"/".join(path.parts[-2:]): self._hash(path) for path in map(Path, inputs)},
             "packages": package_versions(),
             "code": code_hash(),
         }
