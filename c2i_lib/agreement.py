@@ -42,7 +42,7 @@ def weighted_kappa(ratings: np.ndarray, categories: Sequence[int], weights: Weig
     ``ratings``: ``(n_items, n_raters)``, NaN for a missing rating. ``categories``: all points of the scale, also
     those that nobody used. Pairs without a common item, or without variation, do not count.
     """
-    ratings = np.asarray(ratings, float)
+    ratings, categories = np.asarray(ratings, float), sorted(categories)
     used = ratings[~np.isnan(ratings)]
     if not np.isin(used, categories).all():
         raise ValueError(f"ratings {sorted(set(used) - set(categories))} are not in categories {list(categories)}")

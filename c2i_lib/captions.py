@@ -49,7 +49,9 @@ def _explicit_pattern() -> str:
             "the blacklist of explicit words is in the package better-profanity, which is not installed. "
             "Run: python -m pip install -r requirements.txt"
         ) from error
-    return r"\b(?:" + "|".join(sorted(re.escape(word.strip()) for word in words if word.strip())) + r")\b"
+    # Some entries begin or end with a sign, where \b never matches; a final * stands for any ending.
+    words = sorted(re.escape(word.strip().rstrip("*")) + r"\w*" * word.strip().endswith("*") for word in words if word)
+    return r"(?:^|\W)(?:" + "|".join(words) + r")(?:\W|$)"
 
 
 def is_explicit(texts: Sequence[str]) -> np.ndarray:

@@ -50,12 +50,12 @@ def status(args: argparse.Namespace) -> None:
 
 
 def survey_import(args: argparse.Namespace) -> None:
-    from c2i_lib.survey.ratings import collect_ratings
+    from c2i_lib.survey.ratings import import_sheets
 
     opened = _open(args)
-    images = opened.folder(5) / "images.parquet"
-    ratings = collect_ratings(images, opened.folder(6), opened.profile, sheets=args.sheets)
-    print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters in {opened.folder(6) / 'ratings.parquet'}")
+    ratings = import_sheets(args.sheets, opened.folder(6), opened.profile)
+    print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters are in; to analyse them, run again from 6:")
+    print(f"python -m c2i_lib run --profile {args.profile} --run-dir {opened.directory} --from 6")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -84,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.set_defaults(function=status)
 
     survey = commands.add_parser("survey", help="surveys and ratings").add_subparsers(required=True, metavar="command")
-    command = survey.add_parser("import", parents=[common], help="read the sheets that raters filled (<rater>.csv)")
+    command = survey.add_parser("import", parents=[common], help="take in the sheets that raters filled (<rater>.csv)")
     command.add_argument("sheets", nargs="+", type=Path)
     command.set_defaults(function=survey_import)
     return parser

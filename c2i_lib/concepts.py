@@ -1,7 +1,7 @@
 """Stage 03: captions → scored noun phrases → curated concepts.
 
-In: captions. Out, in ``03_concepts/``: ``candidates.parquet`` (``phrase, frequency, senses, length, score, rank,
-category, chosen``) and ``concepts.yaml``, the curated list. The paper "implemented a noun-phrase extractor and
+In: captions. Out, in ``03_concepts/``: ``candidates.parquet`` (``phrase, head, frequency, length, senses, category,
+score, rank, chosen``) and ``concepts.yaml``, the curated list. The paper "implemented a noun-phrase extractor and
 scored them according to frequency, word sense ambiguity, and length", then "manually filtered these results to
 retain only noun-phrases that are likely to be an image main subject" (Experiments). Here a rule filters.
 """

@@ -157,10 +157,16 @@ class Profile(_Section):
             raise ValueError(
                 f"survey.n_surveys x survey.images_per_survey is {n_shown}, but {len(self.survey.arms)} arms x "
                 f"{self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts give {n_images} images; "
-                f"set survey.images_per_survey to {n_images / self.survey.n_surveys:g}"
+                + (
+                    f"set survey.images_per_survey to {n_images // self.survey.n_surveys}"
+                    if n_images % self.survey.n_surveys == 0
+                    else f"set survey.n_surveys to a number that divides {n_images}"
+                )
             )
-        if round(self.captions.n_finetune * self.captions.eval_share) < 1:
-            raise ValueError("captions.eval_share x captions.n_finetune leaves no caption for evaluation; raise one")
+        n_eval = round(self.captions.n_finetune * self.captions.eval_share)
+        if not 0 < n_eval < self.captions.n_finetune:
+            use = "evaluation" if n_eval == 0 else "training"
+            raise ValueError(f"captions.eval_share of captions.n_finetune leaves no caption for {use}; change one")
         return self
 
 
@@ -185,7 +191,18 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ProfileError(f"expected key=value, such as finetuning.epochs=2, found {text!r}")
-    return key.strip(), yaml.safe_load(value)
+    try:
+        return key.strip(), _number(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"the value of {key.strip()} is not YAML: {value!r} ({error})") from error
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads ``5e-4`` as text; a person means a number."""
+    try:
+        return float(value) if isinstance(value, str) and "e" in value.lower() else value
+    except ValueError:
+        return value
 
 
 def _apply(settings: dict, overrides: Mapping[str, Any]) -> None:

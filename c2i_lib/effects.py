@@ -11,6 +11,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from c2i_lib.errors import C2IError
+
 N_PERMUTATIONS = 10_000
 
 
@@ -19,7 +21,11 @@ def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
     arms = list(dict.fromkeys(values["arm"]))
     means = values.pivot_table(index="concept", columns="arm", values=column, aggfunc="mean")[arms].astype(float)
     if means.isna().any().any():
-        raise ValueError("every concept must occur in every arm")
+        concept, arm = next((concept, arm) for concept, row in means.iterrows() for arm in arms if pd.isna(row[arm]))
+        raise C2IError(
+            f"concept {concept!r} has no value in arm {arm!r} (all its images may be flagged), and arms are compared "
+            "over the same concepts: render again with another seed, or leave the concept out"
+        )
     return means
 
 
@@ -92,8 +98,9 @@ def describe(comparison: pd.DataFrame, confidence: float = 0.95) -> list[str]:
     excludes zero."""
     sentences = []
     for row in comparison.itertuples():
-        interval = f"{row.difference:+.2f}, {confidence:.0%} interval {row.low:+.2f} to {row.high:+.2f}"
-        interval += f", Holm-adjusted p = {row.p_holm:.3f}"
+        p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
+        interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"
+        interval += f", Holm-adjusted {p_value}"
         if row.low > 0:
             verdict = f"{row.arm} is higher than {row.baseline}"
         elif row.high < 0:

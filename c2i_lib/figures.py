@@ -25,13 +25,13 @@ _DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 
 def save_figure(figure: Figure, folder: Path, name: str, label: str = "") -> list[Path]:
     """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both."""
-    if label:
-        figure.text(0.5, -0.01, label, ha="center", va="top", fontsize=5.5, color="0.4")
+    note = figure.text(0.5, -0.01, label, ha="center", va="top", fontsize=5.5, color="0.4")
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
         paths.append(Path(folder) / f"{name}{suffix}")
         with plt.style.context(STYLE), atomic_path(paths[-1]) as temporary:
             figure.savefig(temporary, metadata=metadata)
+    note.remove()
     return paths
 
 

@@ -117,6 +117,14 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _read_json(path: Path) -> dict:
+    """A record, or an empty one when the file is damaged, which then matches nothing."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+
+
 def write_json(path: Path, value: Any) -> None:
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
@@ -146,7 +154,7 @@ def check_input(path: Path) -> str:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
     record = folder / "stage.json"
     digest = sha256_of(path)
-    written = json.loads(record.read_text(encoding="utf-8"))["outputs"].get(str(path.relative_to(folder)))
+    written = _read_json(record).get("outputs", {}).get(str(path.relative_to(folder)))
     if digest != written:
         raise DamagedStageError(f"{path} is not what stage {folder.name} wrote (its SHA-256 differs). {mend}")
     return digest
@@ -208,7 +216,7 @@ class Stage:
         self.folder, self.need_mb = Path(folder), need_mb
         self.key = {
             "settings": json.loads(json.dumps(dict(settings), default=str)),
-            "inputs": {"/".join(path.parts[-2:]): self._hash(path) for path in map(Path, inputs)},
+            "inputs": [["/".join(path.parts[-2:]), self._hash(path)] for path in map(Path, inputs)],
             "packages": package_versions(),
             "code": code_hash(),
         }
@@ -223,7 +231,9 @@ class Stage:
         """Why the record does not hold, or None."""
         if not self.record.is_file():
             return "it has not finished yet"
-        record = json.loads(self.record.read_text(encoding="utf-8"))
+        record = _read_json(self.record)
+        if "outputs" not in record:
+            return "its record is damaged"
         changed = [part for part in self.key if record.get(part) != self.key[part]]
         if changed:
             return f"changed since: {', '.join(changed)}"
@@ -255,7 +265,8 @@ class Stage:
 
     def _keep_only_own_work(self) -> None:
         started = self.folder / "started.json"
-        if not started.is_file() or json.loads(started.read_text(encoding="utf-8")) != self.key:
+        if not started.is_file() or _read_json(started) != self.key:
+            self._refuse_foreign_files()
             shutil.rmtree(self.folder)
             self.folder.mkdir()
             write_json(started, self.key)
@@ -263,6 +274,19 @@ class Stage:
             (self.folder / name).unlink(missing_ok=True)
         for leftover in self.folder.rglob(".*"):  # temporary names of a killed run
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+    def _refuse_foreign_files(self) -> None:
+        """Raise rather than delete what a person has put into a finished stage's folder."""
+        if not self.record.is_file():
+            return
+        known = set(_read_json(self.record).get("outputs", ()))
+        present = {str(path.relative_to(self.folder)) for path in self.folder.rglob("[!.]*") if path.is_file()}
+        foreign = sorted(name for name in present - known if Path(name).name not in _RECORDS)
+        if foreign:
+            raise C2IError(
+                f"{self.folder} must be made anew, but holds files that c2i did not write: {', '.join(foreign[:5])}. "
+                "Move them to another folder and run again"
+            )
 
     def __exit__(self, kind, value, traceback) -> None:
         if kind is not None or self.done:

@@ -51,6 +51,8 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A booktabs table for ``\\usepackage{booktabs}``, with special characters escaped."""
+    for sign in "&%$#_":
+        caption = caption.replace(sign, "\\" + sign)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
     return text.replace("σ(Q)", r"$\sigma(Q)$").replace("σ(F)", r"$\sigma(F)$").replace("−", "$-$")
 
@@ -58,7 +60,7 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
 def save_table(table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:
     """Write ``<name>.tex`` and ``<name>.md`` with ``caption``. Returns both paths."""
     caption = caption.strip()
-    texts = {".tex": to_latex(table, caption.replace("%", r"\%").replace("_", r"\_"), f"tab:{name}")}
+    texts = {".tex": to_latex(table, caption, f"tab:{name}")}
     texts[".md"] = f"{to_markdown(table)}\n{caption}\n"
     paths = []
     for suffix, text in texts.items():

@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from c2i_lib.effects import bootstrap_means, compare_arms, describe, holm, table1
+from c2i_lib.errors import C2IError
 
 
 def make_ratings(seed=0, n_concepts=8, arms=("base", "ft", "ft_tags"), effect=0.4, questions=("quality",)):
@@ -48,7 +49,7 @@ def test_every_concept_weighs_alike_and_must_occur_in_every_arm():
     values = pd.DataFrame({"arm": "ft", "concept": ["a", "a", "a", "b"], "rating": [1, 1, 1, 3]})
     assert bootstrap_means(values, "rating", 100, 0.9, seed=0).loc[0, "mean"] == 2
     values.loc[3, "arm"] = "base"
-    with pytest.raises(ValueError, match="every concept must occur in every arm"):
+    with pytest.raises(C2IError, match="has no value in arm 'ft'"):
         bootstrap_means(values, "rating", 100, 0.9, seed=0)
 
 

@@ -8,6 +8,7 @@ without metadata, so that nothing tells a rater the arm or the prompt.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,22 @@ QUESTIONS = ("quality", "faithfulness")
 
 
 def assign(images: pd.DataFrame, n_surveys: int, seed: int) -> pd.DataFrame:
-    """``items`` of all surveys. Every arm and concept is spread evenly over the surveys; the order is shuffled.
+    """``items`` of all surveys. Arms, concepts and their pairs are spread evenly; the order is shuffled.
 
-    Samples of an arm and concept are dealt in turn, and each arm-concept pair starts one survey further.
+    Images are dealt to the surveys in turn, arm by arm. When whole arms fill a round of surveys, the deal moves on
+    by one pair's images, so that a concept does not begin in the same survey in every arm.
     """
     random = np.random.default_rng(seed)
+    arms = sorted(set(images["arm"]))
+    per_arm, per_pair = images.groupby("arm").size().max(), images.groupby(["arm", "concept"]).size().max()
+    period = math.lcm(int(per_arm), n_surveys) // int(per_arm)
+    in_order = images.sort_values(["concept", "image_id"])
     rows = []
-    for number, ((_, _), group) in enumerate(images.groupby(["arm", "concept"], sort=True)):
-        for turn, image in enumerate(group.sort_values("image_id").itertuples()):
-            survey = f"survey_{(number + turn) % n_surveys + 1}"
-            item_id = hash_of([seed, image.image_id])[:12]
+    for number, arm in enumerate(arms):
+        shift = (number // period) * int(per_pair)
+        for image in in_order[in_order["arm"] == arm].itertuples():
+            survey = f"survey_{(len(rows) + shift) % n_surveys + 1}"
+            item_id = "i" + hash_of([seed, image.image_id])[:12]
             rows.append((survey, item_id, image.image_id, image.arm, image.concept))
     items = pd.DataFrame(rows, columns=["survey", "item_id", "image_id", "arm", "concept"])
     items = items.iloc[random.permutation(len(items))].sort_values("survey", kind="stable", ignore_index=True)
@@ -41,9 +48,10 @@ def assign(images: pd.DataFrame, n_surveys: int, seed: int) -> pd.DataFrame:
 def build_surveys(images_file: Path, folder: Path, profile: Profile) -> pd.DataFrame:
     """Write the surveys of the arms in ``profile.survey`` into ``folder``. Flagged images are not shown."""
     images = read_table(images_file)
-    shown = images[images["arm"].isin(profile.survey.arms) & (images["flagged"] == "")]
-    if len(shown) < len(images[images["arm"].isin(profile.survey.arms)]):
-        print(f"{(images['flagged'] != '').sum()} flagged images are left out of the surveys")
+    of_arms = images[images["arm"].isin(profile.survey.arms)]
+    shown = of_arms[of_arms["flagged"] == ""]
+    if len(shown) < len(of_arms):
+        print(f"{len(of_arms) - len(shown)} flagged images are left out of the surveys")
     items = assign(shown, profile.survey.n_surveys, profile.seed)
     path_of = shown.set_index("image_id")["path"]
     for survey, group in items.groupby("survey"):

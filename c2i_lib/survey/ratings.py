@@ -14,7 +14,7 @@ import pandas as pd
 
 from c2i_lib.config import Profile, Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import Stage, read_table, write_table
+from c2i_lib.stage import Stage, atomic_path, read_table, write_table
 from c2i_lib.survey.build import QUESTIONS, build_surveys
 
 SCORE_WEIGHT = 0.8  # share of a simulated rating's variance that the judge's score explains
@@ -48,30 +48,58 @@ def simulate_ratings(items: pd.DataFrame, scores: pd.DataFrame, settings: Survey
 
 
 def read_sheets(sheets: Iterable[Path], items: pd.DataFrame, scale_points: int) -> pd.DataFrame:
-    """Ratings from filled sheets named ``<rater>.csv`` with the columns of ``sheet.csv``.
+    """Ratings from filled sheets with the columns of ``sheet.csv``. The rater is the file's name up to its
+    first dot, so ``anna.survey_1.csv`` and ``anna.survey_2.csv`` are one rater's.
 
     Raises ``C2IError`` that names the file and row of an unknown item or a rating that is missing or off the
     scale.
     """
+    sheets = [Path(sheet) for sheet in sheets]
+    _check_present(sheets)
     known = items.set_index("item_id")
-    rows = []
-    for path in map(Path, sheets):
-        if not path.is_file():
-            raise C2IError(f"ratings file {path} does not exist: give the sheets that the raters filled")
-        sheet = pd.read_csv(path)
+    rows, seen = [], set()
+    for path in sheets:
+        sheet = pd.read_csv(path, dtype={"item_id": str})
         missing = {"item_id", *QUESTIONS} - set(sheet.columns)
         if missing:
             raise C2IError(f"{path} has no column {sorted(missing)}: it must have the columns of sheet.csv")
         for line, row in enumerate(sheet.itertuples(), start=2):
             if row.item_id not in known.index:
                 raise C2IError(f"{path}, line {line}: item_id {row.item_id!r} is in no survey of this run")
+            rater = path.name.split(".")[0]
+            if (rater, row.item_id) in seen:
+                raise C2IError(f"{path}, line {line}: rater {rater!r} has already rated item {row.item_id}")
+            seen.add((rater, row.item_id))
             item = known.loc[row.item_id]
             for question in QUESTIONS:
                 rating = getattr(row, question)
                 if rating not in range(1, scale_points + 1):
                     raise C2IError(f"{path}, line {line}: {question} should be 1 to {scale_points}, found {rating!r}")
-                rows.append((item.survey, path.stem, item.image_id, item.arm, item.concept, question, int(rating)))
+                rows.append(
+                    (item.survey, path.name.split(".")[0], item.image_id, item.arm, item.concept, question, int(rating))
+                )
     return pd.DataFrame(rows, columns=COLUMNS[:7]).assign(answered_at="", simulated=False)
+
+
+def _check_present(sheets: Iterable[Path]) -> None:
+    for sheet in sheets:
+        if not sheet.is_file():
+            raise C2IError(f"ratings file {sheet} does not exist: give the sheets that the raters filled")
+
+
+def sheets_folder(survey_dir: Path) -> Path:
+    """Where imported sheets are kept: beside the stage's folder, because they are data and not output."""
+    return Path(survey_dir).parent / "06_sheets"
+
+
+def import_sheets(sheets: Iterable[Path], survey_dir: Path, profile: Profile) -> pd.DataFrame:
+    """Check filled sheets and keep copies in ``06_sheets/``, which the next run reads. Returns their ratings."""
+    sheets = [Path(sheet) for sheet in sheets]
+    ratings = read_sheets(sheets, read_table(Path(survey_dir) / "items.parquet"), profile.survey.scale_points)
+    for sheet in sheets:
+        with atomic_path(sheets_folder(survey_dir) / sheet.name) as temporary:
+            temporary.write_bytes(sheet.read_bytes())
+    return ratings
 
 
 def collect_ratings(
@@ -82,6 +110,7 @@ def collect_ratings(
     Without either, the surveys are built and the ratings table is empty: send the sheets to raters.
     """
     folder, sheets = Path(out_dir), [Path(sheet) for sheet in sheets]
+    _check_present(sheets)
     inputs = [images_file, *([scores_file] if scores_file else []), *sheets]
     key = {"seed": profile.seed, **profile.survey.model_dump()}
     with Stage(folder, key, inputs) as stage:

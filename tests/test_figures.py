@@ -1,0 +1,148 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from c2i_lib import figures
+
+ARMS = ["concept_only", "base", "ft", "ft_tags"]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def make_log():
+    log = pd.DataFrame({"step": range(1, 41), "loss": np.linspace(5, 3, 40), "eval_loss": np.nan})
+    log.loc[[19, 39], "eval_loss"] = [4.0, 3.5]
+    return log
+
+
+def make_ratings(scale_points=4):
+    points = [1, 1, 2, 3, scale_points] * 4
+    parts = [
+        pd.DataFrame({"question": question, "arm": arm, "rating": points})
+        for question in ("quality", "faithfulness")
+        for arm in ARMS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_a_figure_of_the_same_data_has_the_same_bytes(tmp_path):
+    contents = []
+    for folder in ("one", "two"):
+        paths = figures.save_figure(figures.plot_training({"ft": make_log()}), tmp_path / folder, "02_t", "label")
+        assert [path.name for path in paths] == ["02_t.pdf", "02_t.png"]
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+
+
+def test_saving_one_figure_twice_gives_the_same_bytes(tmp_path):
+    figure = figures.plot_training({"ft": make_log()})
+    first = [path.read_bytes() for path in figures.save_figure(figure, tmp_path, "f", "label")]
+    assert first == [path.read_bytes() for path in figures.save_figure(figure, tmp_path, "f", "label")]
+
+
+def test_pdfs_embed_truetype_fonts_and_no_date(tmp_path):
+    pdf, _ = figures.save_figure(figures.plot_training({"ft": make_log()}), tmp_path, "f", "label")
+    content = pdf.read_bytes()
+    assert b"/FontFile2" in content and b"/Type3" not in content
+    assert b"CreationDate" not in content
+
+
+def test_pngs_have_the_papers_resolution_and_no_software_version(tmp_path):
+    _, png = figures.save_figure(figures.plot_training({"ft": make_log()}), tmp_path, "f")
+    info = Image.open(png).info
+    assert info["dpi"] == pytest.approx((300, 300), abs=0.1) and "Software" not in info
+
+
+def test_the_label_is_printed(tmp_path):
+    for label in ("", "smoke profile; simulated raters"):
+        _, png = figures.save_figure(
+            figures.plot_training({"ft": make_log()}), tmp_path / (label or "none"), "f", label
+        )
+        height = Image.open(png).height
+        with_label = height if label else (without := height)
+    assert with_label > without
+
+
+def test_training_has_a_line_and_the_evaluations_per_arm():
+    figure = figures.plot_training({"ft": make_log(), "ft_tags": make_log()})
+    (axes,) = figure.axes
+    assert [len(line.get_xdata()) for line in axes.lines] == [40, 2, 40, 2]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ft", "ft_tags"]
+    colors = [line.get_color() for line in axes.lines]
+    assert colors[0] == colors[1] != colors[2] == colors[3]
+
+
+def test_candidates_name_the_chosen_ones():
+    table = pd.DataFrame({"phrase": list("abcde"), "frequency": [50, 40, 30, 20, 10], "senses": [1, 2, 3, 1, 0]})
+    figure = figures.plot_candidates(table.assign(chosen=[False, True, False, True, True]), n_labels=2)
+    (axes,) = figure.axes
+    assert [len(points.get_offsets()) for points in axes.collections] == [5, 2]
+    assert [text.get_text() for text in axes.texts] == ["b", "d"]
+    np.testing.assert_array_equal(axes.collections[1].get_offsets()[:, 0], [40, 20])
+    assert axes.get_xscale() == "log"
+
+
+def test_prompts_have_points_and_a_median_per_arm():
+    prompts = pd.DataFrame(
+        {"arm": np.repeat(ARMS, 3), "perplexity": [1, 10, 100] * 4, "similarity": [0.1, 0.5, 0.6] * 4}
+    )
+    figure = figures.plot_prompt_lengths(prompts)
+    assert len(figure.axes) == 2
+    for axis, median in zip(figure.axes, (10, 0.5), strict=True):
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == ARMS
+        points, lines = axis.collections[::2], axis.collections[1::2]
+        assert [len(group.get_offsets()) for group in points] == [3] * 4
+        assert {line.get_segments()[0][0, 1] for line in lines} == {median}
+
+
+@pytest.mark.parametrize("scale_points", [4, 5])
+def test_likert_bars_add_up_to_one_and_are_centred(scale_points):
+    figure = figures.plot_likert(make_ratings(scale_points), scale_points)
+    assert len(figure.axes) == 2
+    for axis in figure.axes:
+        assert len(axis.patches) == len(ARMS) * scale_points
+        bar = axis.patches[:scale_points]
+        assert sum(part.get_width() for part in bar) == pytest.approx(1)
+        # Shares are .4 .2 .2 (0) .2: below the middle are 1 and 2, and half of 3 on a scale of five.
+        assert bar[0].get_x() == pytest.approx(-0.6 if scale_points == 4 else -0.7)
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ARMS
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [str(n + 1) for n in range(scale_points)]
+
+
+def test_quality_and_faithfulness_have_a_point_with_both_intervals_per_arm():
+    means = pd.DataFrame({"arm": ARMS, "mean": [0.2, 0.3, 0.4, 0.5], "low": 0.1, "high": 0.9})
+    figure = figures.plot_quality_faithfulness(means, means.assign(mean=means["mean"] + 0.1))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ARMS
+    assert len(axes.containers) == 4 and all(bar.has_xerr and bar.has_yerr for bar in axes.containers)
+    first = axes.containers[0].lines[0]
+    assert (first.get_xdata()[0], first.get_ydata()[0]) == pytest.approx((0.3, 0.2))
+
+
+def test_the_image_grid_shows_the_sample_asked_for_with_its_prompt(tmp_path):
+    rows = []
+    for number, (concept, arm, sample) in enumerate((c, a, s) for c in ("cat", "dog") for a in ARMS for s in (0, 1)):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        rows.append((concept, arm, sample, f"{number}.png", f"prompt {number} " + "and more " * 20))
+    images = pd.DataFrame(rows, columns=["concept", "arm", "sample", "path", "prompt"])
+    figure = figures.plot_image_grid(images, tmp_path, ["dog", "cat"], sample=1)
+    assert len(figure.axes) == 8
+    assert [axis.get_title() for axis in figure.axes[:4]] == ARMS
+    assert [figure.axes[place].get_ylabel() for place in (0, 4)] == ["dog", "cat"]
+    shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes]
+    assert shown == [9, 11, 13, 15, 1, 3, 5, 7]
+    for axis, number in zip(figure.axes, shown, strict=True):
+        assert axis.get_xlabel().startswith(f"prompt {number} ") and axis.get_xlabel().count("\n") <= 2
+
+
+def test_pictures_fill_a_grid_and_leave_the_rest_empty():
+    pictures = [np.zeros((4, 4, 3), np.uint8)] * 5
+    figure = figures.plot_pictures(pictures, [f"caption {number}" for number in range(5)], columns=3)
+    assert [len(axis.images) for axis in figure.axes] == [1, 1, 1, 1, 1, 0]
+    assert figure.axes[4].get_title() == "caption 4"
