@@ -49,7 +49,7 @@ def test_every_concept_weighs_alike_and_must_occur_in_every_arm():
     values = pd.DataFrame({"arm": "ft", "concept": ["a", "a", "a", "b"], "rating": [1, 1, 1, 3]})
     assert bootstrap_means(values, "rating", 100, 0.9, seed=0).loc[0, "mean"] == 2
     values.loc[3, "arm"] = "base"
-    with pytest.raises(C2IError, match="has no value in arm 'ft'"):
+    with pytest.raises(C2IError, match="concept 'a' has no value in arm 'base'"):
         bootstrap_means(values, "rating", 100, 0.9, seed=0)
 
 
