@@ -59,7 +59,7 @@ class Finetuning(_Section):
     block_length: Count  # tokens
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16"]  # of arithmetic; weights stay fp32; auto: bf16 where in hardware
     checkpoint_every: Count  # steps
 
 

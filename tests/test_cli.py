@@ -1,0 +1,180 @@
+"""The command line: exit codes, and one message without a traceback for what a user can mend."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from c2i_lib import pipeline
+from c2i_lib.cli import main
+from c2i_lib.config import PROFILES_DIR
+from c2i_lib.images import read_metadata
+from c2i_lib.stage import open_run
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def fails(capfd):
+    """A function that runs a command, expects exit code 1, and returns its message."""
+
+    def run(*arguments) -> str:
+        assert main([str(argument) for argument in arguments]) == 1
+        error = capfd.readouterr().err
+        assert "Traceback" not in error
+        assert error.count("error: ") == 1
+        return error[error.index("error: ") :].strip()
+
+    return run
+
+
+def test_an_unknown_profile_names_the_known_ones(fails, tmp_path):
+    message = fails("run", "--profile", "nothing", "--run-dir", tmp_path / "run")
+    assert message == "error: unknown profile 'nothing': use cpu, paper, smoke or a YAML file"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("finetuning.epoch=2", "finetuning.epoch: unknown key"),
+        ("training.epochs=2", "no section 'training'"),
+        ("finetuning.epochs=two", "finetuning.epochs: "),
+        ("finetuning.epochs", "expected key=value"),
+        ("captions.source=[", "captions.source"),  # a value that is no YAML
+    ],
+)
+def test_a_bad_override_names_its_key(override, expected, fails, tmp_path):
+    assert expected in fails("run", "--profile", "smoke", "--run-dir", tmp_path / "run", "-p", override)
+
+
+@pytest.mark.parametrize(("first", "last"), [(9, 8), (0, 8), (3, 2), (1, 9)])
+def test_notebooks_that_do_not_exist_are_refused(first, last, fails, tmp_path):
+    message = fails("run", "--profile", "smoke", "--run-dir", tmp_path / "run", "--from", first, "--to", last)
+    assert f"should be 1 to 8 and in order, found {first} and {last}" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_of_another_profile_is_refused(fails, tmp_path):
+    open_run("smoke", tmp_path / "run")
+    message = fails("run", "--profile", "cpu", "--run-dir", tmp_path / "run")
+    assert "holds a run of profile 'smoke', not 'cpu'" in message
+
+
+def test_pictures_without_a_run_name_the_command_that_makes_one(fails, tmp_path):
+    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "run")
+    assert f"python -m c2i_lib run --profile smoke --run-dir {tmp_path / 'run'} --to 4" in message
+
+
+def test_ratings_that_are_not_there_are_told(fails, tmp_path):
+    run_dir = tmp_path / "run"
+    message = fails("survey", "import", "--profile", "smoke", "--run-dir", run_dir, tmp_path / "nowhere.csv")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.notebooks
+def test_a_missing_caption_file_is_told_without_the_notebooks_traceback(fails, tmp_path):
+    message = fails(
+        "run", "--profile", "smoke", "--run-dir", tmp_path / "run", "--to", 1, "-p", "captions.source=nowhere.txt"
+    )
+    assert message.splitlines()[0].startswith("error: caption file ") and "nowhere.txt does not exist" in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.notebooks
+def test_a_stage_whose_input_was_never_made_names_the_stage_to_run(fails, tmp_path):
+    message = fails("run", "--profile", "smoke", "--run-dir", tmp_path / "run", "--from", 3, "--to", 3)
+    assert "mining.parquet is missing" in message and "--from 1" in message
+
+
+@pytest.mark.notebooks
+def test_a_damaged_output_names_the_stage_that_wrote_it(fails, run_copy):
+    damaged = run_copy / "04_prompts" / "prompts.parquet"
+    content = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(content[:-1])
+    (run_copy / "05_images" / "stage.json").unlink()  # or notebook 05 would be done already
+    message = fails("run", "--profile", "smoke", "--run-dir", run_copy, "--from", 5)
+    assert "prompts.parquet is not what stage 04_prompts wrote" in message
+    assert message.endswith(f"--run-dir {run_copy} --from 4")
+    assert "--profile smoke" in message, "without it the command would be refused: the default profile is cpu"
+
+
+@pytest.mark.notebooks
+def test_a_profile_file_is_found_from_any_folder(tmp_path, monkeypatch):
+    """Notebooks run in the project's folder, the user may be in another."""
+    shutil.copy(PROFILES_DIR / "smoke.yaml", tmp_path / "mine.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--profile", "mine.yaml", "--run-dir", "run", "--to", "1"]) == 0
+    assert (tmp_path / "run" / "01_captions" / "stage.json").is_file()
+
+
+@pytest.mark.notebooks
+def test_imagine_writes_pictures(smoke_run, tmp_path, capsys):
+    out = tmp_path / "pictures"
+    arguments = ["--profile", "smoke", "--run-dir", str(smoke_run), "--out", str(out), "--arm", "base", "-n", "2"]
+    assert main(["imagine", "red bicycle", *arguments]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-0.png", "red_bicycle-1.png"]
+    assert [read_metadata(path)["arm"] for path in out.iterdir()] == ["base"] * 2
+    assert lines[-2].startswith(f"{out / 'red_bicycle-0.png'}  red bicycle")
+
+
+@pytest.mark.notebooks
+def test_status_tells_what_is_done_and_what_is_not(run_copy, capsys):
+    (run_copy / "07_analysis" / "table1.parquet").unlink()
+    assert main(["status", "--profile", "smoke", "--run-dir", str(run_copy)]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[:2].isdigit()]
+    states = {name[:2]: state.strip() for name, state in lines}
+    assert states == {f"{number:02d}": "to do" if number == 7 else "done" for number in range(1, 9)}
+
+
+def test_status_changes_nothing(tmp_path, capsys):
+    """The run's profile.yaml says with which settings it was made; a look must not rewrite it."""
+    run = open_run("smoke", tmp_path / "run", overrides={"images.steps": 4})
+    before = (run.directory / "profile.yaml").read_bytes()
+    assert main(["status", "--profile", "smoke", "--run-dir", str(run.directory)]) == 0
+    assert (run.directory / "profile.yaml").read_bytes() == before
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run_notebooks", interrupted)
+    assert main(["run", "--profile", "smoke", "--run-dir", str(tmp_path / "run")]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_other_errors_are_not_hidden(tmp_path, capsys, monkeypatch):
+    def broken(error):
+        def raise_it(*arguments):
+            raise error
+
+        return raise_it
+
+    arguments = ["run", "--profile", "smoke", "--run-dir", str(tmp_path / "run")]
+    monkeypatch.setattr(pipeline, "run_notebooks", broken(OSError(28, "No space left on device")))
+    assert main(arguments) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    monkeypatch.setattr(pipeline, "run_notebooks", broken(ZeroDivisionError("a bug")))
+    with pytest.raises(ZeroDivisionError):
+        main(arguments)
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"    {command} " in text for command in ("run", "imagine", "status", "survey"))
+
+
+def test_the_module_runs_as_a_program(tmp_path):
+    command = [sys.executable, "-m", "c2i_lib", "status", "--profile", "nothing", "--run-dir", str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == ["error: unknown profile 'nothing': use cpu, paper, smoke or a YAML file"]

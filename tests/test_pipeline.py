@@ -1,0 +1,200 @@
+"""The chain of notebooks: what a whole run leaves behind, what is skipped, and what runs again."""
+
+import json
+import shutil
+
+import nbformat
+import pandas as pd
+import papermill
+import pytest
+import yaml
+
+from c2i_lib import pipeline
+from c2i_lib.cli import main
+from c2i_lib.errors import C2IError
+from c2i_lib.pipeline import check_parameters, is_done, notebook_path, run_notebooks
+from c2i_lib.stage import STAGES, open_run, sha256_of
+
+TABLES = {
+    **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
+    "02_models/ft/training_log": "step tokens loss learning_rate eval_loss",
+    "02_models/ft_tags/training_log": "step tokens loss learning_rate eval_loss",
+    "03_concepts/candidates": "phrase head frequency length senses category score rank chosen",
+    "04_prompts/prompts": (
+        "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied"
+    ),
+    "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
+    "06_survey/items": "survey position item_id image_id arm concept",
+    "06_survey/ratings": "survey rater image_id arm concept question rating answered_at simulated",
+    "07_analysis/table1": "question arm n mean low high sd",
+    "07_analysis/comparison": "question arm baseline difference low high p p_holm",
+    "07_analysis/agreement": "question n_items n_raters kappa_linear kappa_quadratic alpha_ordinal",
+    "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
+    "08_judges/analysis/means": "arm mean low high question",
+    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
+}
+FIGURES = "02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness 08_image_grid".split()
+PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
+RUN = ["run", "--profile", "smoke", "--run-dir"]
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", TABLES)
+def test_a_run_leaves_every_documented_table(name, smoke_run):
+    table = pd.read_parquet(smoke_run / f"{name}.parquet")
+    assert sorted(table.columns) == sorted(TABLES[name].split())
+    assert len(table) > 0
+
+
+@pytest.mark.notebooks
+def test_a_run_leaves_every_other_documented_file(smoke_run):
+    profile = yaml.safe_load((smoke_run / "profile.yaml").read_text(encoding="utf-8"))
+    assert profile["name"] == "smoke"
+    report = json.loads((smoke_run / "01_captions" / "report.json").read_text(encoding="utf-8"))
+    assert report["read"] == report["kept"] + report["empty"] + report["duplicate"] + report["explicit"]
+    concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))
+    assert len(concepts) == len(set(concepts)) == 3
+    for arm in ("ft", "ft_tags"):
+        assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+            path.name for path in (smoke_run / "02_models" / arm).iterdir()
+        }
+    images = pd.read_parquet(smoke_run / "05_images" / "images.parquet")
+    assert {path.name for path in (smoke_run / "05_images").glob("*.png")} == set(images["path"])
+    assert len(images) == 4 * 3 * 2
+    for survey in ("survey_1", "survey_2"):
+        assert len(pd.read_csv(smoke_run / "06_survey" / survey / "sheet.csv")) == 12
+
+
+@pytest.mark.notebooks
+def test_the_whole_run_belongs_together(smoke_run):
+    """Ids in a later table are those of the earlier one: nothing was lost or invented on the way."""
+    names = "04_prompts/prompts 05_images/images 06_survey/items 08_judges/scores/scores 06_survey/ratings".split()
+    prompts, images, items, scores, ratings = (pd.read_parquet(smoke_run / f"{name}.parquet") for name in names)
+    assert set(images["prompt_id"]) == set(prompts["prompt_id"])
+    shown = set(images.loc[images["flagged"] == "", "image_id"])
+    assert shown == set(items["image_id"]) == set(scores["image_id"]) == set(ratings["image_id"])
+    assert len(ratings) == len(items) * 2 * 3  # questions, raters
+    assert ratings["simulated"].all()
+    assert all(sha256_of(smoke_run / "05_images" / row.path) == row.sha256 for row in images.itertuples())
+
+
+@pytest.mark.notebooks
+def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
+    expected = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
+    expected |= {f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("md", "tex")}
+    assert {path.name for path in (smoke_run / "figures" / "smoke").iterdir()} == expected
+
+
+@pytest.mark.notebooks
+def test_tables_of_simulated_ratings_say_so_and_all_carry_the_label(smoke_run):
+    for name in PAPER_TABLES:
+        for suffix in ("md", "tex"):
+            text = (smoke_run / "figures" / "smoke" / f"{name}.{suffix}").read_text(encoding="utf-8")
+            assert "smoke profile: a test, not a result" in text
+            assert ("simulated raters" in text) == name.startswith("07_")
+
+
+@pytest.mark.notebooks
+def test_every_stage_leaves_a_record(smoke_run):
+    records = sorted(smoke_run.rglob("stage.json"))
+    assert {path.relative_to(smoke_run).parts[0] for path in records} == set(STAGES.values())
+    for path in records:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert set(record) == {"settings", "inputs", "packages", "code", "outputs", "git_commit", "start", "end"}
+        assert record["start"] <= record["end"]
+        assert all(sha256_of(path.parent / name) == digest for name, digest in record["outputs"].items())
+
+
+@pytest.mark.notebooks
+def test_executed_notebooks_are_kept_and_the_sources_stay_clean(smoke_run):
+    for number in STAGES:
+        executed = nbformat.read(smoke_run / "notebooks" / notebook_path(number).name, as_version=4)
+        assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+        source = nbformat.read(notebook_path(number), as_version=4)
+        assert not any(cell.get("outputs") for cell in source.cells)
+    assert not list((smoke_run / "notebooks").glob("*unfinished*"))
+
+
+@pytest.mark.notebooks
+def test_a_second_run_executes_nothing(smoke_run, monkeypatch):
+    monkeypatch.setattr(pipeline, "execute", None)  # executing a notebook would raise
+    summary = run_notebooks(open_run("smoke", smoke_run), "smoke", {})
+    assert [row["stage"][:2] for row in summary] == [f"{number:02d}" for number in STAGES]
+    assert all(row["skipped"] for row in summary)
+
+
+@pytest.mark.notebooks
+def test_a_deleted_figure_comes_back_from_its_notebook_alone(run_copy, capfd):
+    figure = run_copy / "figures" / "smoke" / "07_likert.pdf"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert main([*RUN, str(run_copy)]) == 0
+    assert [line[1] for line in capfd.readouterr().out.splitlines() if "done in" in line] == ["7"]
+    assert figure.read_bytes() == before
+
+
+@pytest.mark.notebooks
+def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy):
+    def records():
+        return {path.relative_to(run_copy): path.read_bytes() for path in sorted(run_copy.rglob("stage.json"))}
+
+    before = records()
+    assert main([*RUN, str(run_copy), "-p", "survey.raters_per_survey=2"]) == 0
+    after = records()
+    changed = {str(path.parent) for path in before if before[path] != after[path]}
+    assert changed == {"06_survey", "07_analysis"}
+    ratings = pd.read_parquet(run_copy / "06_survey" / "ratings.parquet")
+    assert ratings.groupby("survey")["rater"].nunique().tolist() == [2, 2]
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (2, "02_models/ft/model.safetensors"),
+        (5, "05_images/images.parquet"),
+        (6, "06_survey/survey_1/sheet.csv"),
+        (7, "figures/smoke/07_table1.tex"),
+        (8, "notebooks/08_evaluate_automatically.ipynb"),
+        (8, "notebooks/08_evaluate_automatically.json"),
+    ],
+)
+def test_a_lost_file_undoes_its_notebook_and_no_other(number, name, run_copy):
+    run = open_run("smoke", run_copy)
+    (run_copy / name).unlink()
+    assert [other for other in STAGES if not is_done(run, other)] == [number]
+
+
+@pytest.mark.notebooks
+def test_a_changed_notebook_is_not_done(run_copy, tmp_path, monkeypatch):
+    sources = shutil.copytree(pipeline.NOTEBOOKS_DIR, tmp_path / "notebooks")
+    monkeypatch.setattr(pipeline, "NOTEBOOKS_DIR", sources)
+    run = open_run("smoke", run_copy)
+    assert is_done(run, 3)
+    source = nbformat.read(notebook_path(3), as_version=4)
+    source.cells[-1].source += "\n# changed"
+    nbformat.write(source, notebook_path(3))
+    assert [number for number in STAGES if not is_done(run, number)] == [3]
+
+
+def test_an_unknown_parameter_is_an_error():
+    """Papermill itself only warns, and the run would go on with the default."""
+    with pytest.raises(C2IError, match=r"notebook 01 has no parameter \['epoch'\]: it has profile, run_dir"):
+        check_parameters(1, {"profile": "smoke", "epoch": 3})
+    check_parameters(1, {"profile": "smoke", "run_dir": "", "figures_dir": "", "overrides": {}})
+
+
+def test_a_notebook_that_does_not_exist_is_an_error():
+    with pytest.raises(C2IError, match="no notebook 42"):
+        notebook_path(42)
+
+
+@pytest.mark.notebooks
+def test_an_unfinished_notebook_never_has_its_final_name(tmp_path):
+    overrides = {"captions.source": str(tmp_path / "nowhere.txt")}
+    run = open_run("smoke", tmp_path / "run", overrides=overrides)
+    with pytest.raises(papermill.PapermillExecutionError, match="nowhere.txt does not exist"):
+        run_notebooks(run, "smoke", overrides, 1, 2)
+    names = {path.name for path in (run.directory / "notebooks").iterdir()}
+    assert names == {"01_prepare_captions.unfinished.ipynb"}
+    assert not is_done(run, 1)
