@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from c2i_lib.config import Finetuning, Profile
 from c2i_lib.errors import C2IError
 from c2i_lib.language_model import freeze_lower_layers, load_language_model, load_tokenizer, pad_rows
-from c2i_lib.runtime import device
+from c2i_lib.runtime import device, use_bf16
 from c2i_lib.stage import Stage, atomic_path, read_table, write_table
 
 Rows = list[list[int]]
@@ -67,7 +67,7 @@ def make_batches(rows: Rows, tokens_per_batch: int, seed: int) -> list[list[int]
 def _loss(model: PreTrainedModel, rows: Rows, pad_id: int, precision: str) -> tuple[torch.Tensor, int]:
     """Summed next-token loss of ``rows`` (padding not counted) and the number of predicted tokens."""
     ids, mask = (tensor.to(model.device) for tensor in pad_rows(rows, pad_id))
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=use_bf16(precision)):
         logits = model(ids, attention_mask=mask).logits[:, :-1]
     counted = mask[:, 1:].bool()
     return functional.cross_entropy(logits[counted].float(), ids[:, 1:][counted], reduction="sum"), int(counted.sum())
@@ -188,9 +188,8 @@ def finetune(arm: str, train_file: Path, eval_file: Path, out_dir: Path, profile
         )
         model = load_language_model(language_model.model, language_model.revision)
         n_trainable, n_frozen = freeze_lower_layers(model, language_model.frozen_layers)
-        print(
-            f"{arm}: {n_trainable:,} parameters train, {n_frozen:,} are frozen, on {device()} in {settings.precision}"
-        )
+        precision = "bf16" if use_bf16(settings.precision) else "fp32"
+        print(f"{arm}: {n_trainable:,} parameters train, {n_frozen:,} are frozen, on {device()} in {precision}")
         checkpoint = folder / "checkpoint.pt"
         log = train(model, rows, eval_rows, tokenizer.eos_token_id, settings, profile.seed, checkpoint)
         model.half().save_pretrained(folder)

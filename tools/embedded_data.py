@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from c2i_lib.embedded.captions import Pair
 from c2i_lib.embedded.packages import minilm_folder
 from c2i_lib.embedded.rendering import SIZE, render
+from c2i_lib.runtime import has_bf16
 
 MAX_TOKENS = 32  # caption tokens that the TTI model and the judge see
-CPU_HAS_BF16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def autocast(enabled: bool = CPU_HAS_BF16):
+def autocast():
     """bf16 autocast where the processor computes bf16 in hardware; elsewhere it is slower than fp32."""
-    return torch.autocast("cpu", torch.bfloat16) if enabled else nullcontext()
+    return torch.autocast("cpu", torch.bfloat16) if has_bf16() else nullcontext()
 
 
 def render_all(pairs: list[Pair]) -> np.ndarray:

@@ -27,11 +27,12 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, UNet2DConditionModel
-from embedded_data import CPU_HAS_BF16, SIZE, autocast, encode_captions, render_all, to_tensor
+from embedded_data import SIZE, autocast, encode_captions, render_all, to_tensor
 from torch.nn import functional
 from tqdm import tqdm
 
 from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.runtime import has_bf16
 
 LATENT_CHANNELS, LATENT_SIZE = 64, SIZE // 8
 SCALING_FACTOR = 4.0  # latents that the UNet sees are raw latents times this
@@ -132,7 +133,7 @@ def train_unet(args: argparse.Namespace, latents: torch.Tensor, states: torch.Te
         unet = UNet2DConditionModel.from_pretrained(args.start_from, subfolder="unet", torch_dtype=torch.float32)
     average = UNet2DConditionModel(**UNET).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
-    print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.1f} M parameters, bf16 {CPU_HAS_BF16}")
+    print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.1f} M parameters, bf16 {has_bf16()}")
     optimizer = torch.optim.AdamW(unet.parameters(), args.learning_rate, weight_decay=0.01, betas=(0.9, 0.99))
     checkpoint, step = args.work / "unet.pt", 0
     if checkpoint.exists():
