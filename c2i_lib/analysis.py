@@ -14,7 +14,8 @@ from c2i_lib.agreement import agreement_table
 from c2i_lib.config import Profile
 from c2i_lib.effects import bootstrap_means, compare_arms, table1
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import Stage, read_table, write_table
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage, read_table
 
 QUESTIONS = ("quality", "faithfulness")
 

@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from c2i_lib.config import Profile
 from c2i_lib.errors import CaptionError, MissingPackageError
-from c2i_lib.stage import Stage, write_json, write_table
+from c2i_lib.files import write_json, write_table
+from c2i_lib.stage import Stage
 
 SPLITS = ("finetune_train", "finetune_eval", "mining", "length")
 _TEXT_COLUMNS = ("text", "caption", "captions", "alt_text", "prompt")

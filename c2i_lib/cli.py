@@ -11,11 +11,7 @@ from pathlib import Path
 
 from c2i_lib.config import ARMS, known_profiles, parse_override
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import STAGES, Run, open_run
-
-
-def _open(args: argparse.Namespace) -> Run:
-    return open_run(args.profile, args.run_dir, None, dict(map(parse_override, args.parameter)))
+from c2i_lib.stage import STAGES, find_run, open_run
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,8 +19,9 @@ def run(args: argparse.Namespace) -> None:
 
     if not 1 <= args.first <= args.last <= len(STAGES):
         raise C2IError(f"--from and --to should be 1 to {len(STAGES)} and in order, found {args.first} and {args.last}")
-    opened = _open(args)
-    summary = run_notebooks(opened, args.profile, dict(map(parse_override, args.parameter)), args.first, args.last)
+    overrides = dict(map(parse_override, args.parameter))
+    opened = open_run(args.profile, args.run_dir, None, overrides)
+    summary = run_notebooks(opened, args.profile, overrides, args.first, args.last)
     print("\nstage                           seconds")
     for row in summary:
         print(f"{row['stage']:<30}  {row['seconds']:>7.1f}{'  (already done)' if row['skipped'] else ''}")
@@ -36,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
 def imagine(args: argparse.Namespace) -> None:
     from c2i_lib.generator import ConceptToImage
 
-    tool = ConceptToImage(_open(args), args.arm)
+    tool = ConceptToImage(find_run(args.profile, args.run_dir), args.arm)
     for picture in tool.imagine(args.concept, args.n, args.seed, args.out):
         print(f"{picture.path}  {picture.prompt}")
 
@@ -44,7 +41,7 @@ def imagine(args: argparse.Namespace) -> None:
 def status(args: argparse.Namespace) -> None:
     from c2i_lib.pipeline import is_done, notebook_path
 
-    opened = _open(args)
+    opened = find_run(args.profile, args.run_dir)
     for number in STAGES:
         print(f"{notebook_path(number).stem:<30}  {'done' if is_done(opened, number) else 'to do'}")
 
@@ -52,7 +49,7 @@ def status(args: argparse.Namespace) -> None:
 def survey_import(args: argparse.Namespace) -> None:
     from c2i_lib.survey.ratings import import_sheets
 
-    opened = _open(args)
+    opened = find_run(args.profile, args.run_dir)
     ratings = import_sheets(args.sheets, opened.folder(6), opened.profile)
     print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters are in; to analyse them, run again from 6:")
     print(f"python -m c2i_lib run --profile {args.profile} --run-dir {opened.directory} --from 6")
@@ -65,11 +62,11 @@ def make_parser() -> argparse.ArgumentParser:
     profiles = ", ".join(known_profiles())
     common.add_argument("--profile", default="cpu", help=f"{profiles} or a YAML file (default: cpu)")
     common.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/<profile>)")
-    common.add_argument("-p", dest="parameter", action="append", default=[], metavar="key=value", help="override")
 
     command = commands.add_parser("run", parents=[common], help="run the notebooks 01 to 08")
     command.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="first notebook (default: 1)")
     command.add_argument("--to", dest="last", type=int, default=len(STAGES), metavar="N", help="last (default: 8)")
+    command.add_argument("-p", dest="parameter", action="append", default=[], metavar="key=value", help="override")
     command.set_defaults(function=run)
 
     command = commands.add_parser("imagine", parents=[common], help="make pictures of a concept")

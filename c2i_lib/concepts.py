@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from c2i_lib.config import Concepts, Profile
 from c2i_lib.errors import CaptionError, MissingPackageError
-from c2i_lib.stage import Stage, atomic_path, read_table, write_table
+from c2i_lib.files import atomic_path, write_table
+from c2i_lib.stage import Stage, read_table
 
 # WordNet categories whose members can be drawn as the main subject of a picture.
 SUBJECT_CATEGORIES = frozenset(("animal", "artifact", "body", "food", "location", "object", "person", "plant"))

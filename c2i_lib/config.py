@@ -224,6 +224,7 @@ def _tuples(value: Any) -> Any:
 
 
 def known_profiles() -> list[str]:
+    """Names of the profiles that come with the library."""
     return sorted(path.stem for path in PROFILES_DIR.glob("*.yaml"))
 
 

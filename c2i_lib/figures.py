@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from c2i_lib.stage import atomic_path
+from c2i_lib.files import atomic_path
 
 STYLE = Path(__file__).parent / "c2i.mplstyle"
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width

@@ -21,9 +21,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from c2i_lib.config import Finetuning, Profile
 from c2i_lib.errors import C2IError
+from c2i_lib.files import atomic_path, write_table
 from c2i_lib.language_model import freeze_lower_layers, load_language_model, load_tokenizer, pad_rows
 from c2i_lib.runtime import device, use_bf16
-from c2i_lib.stage import Stage, atomic_path, read_table, write_table
+from c2i_lib.stage import Stage, read_table
 
 Rows = list[list[int]]
 _SORTED_GROUP = 1000  # rows; larger groups pad less and mix less

@@ -60,6 +60,8 @@ class ConceptToImage:
         concept = " ".join(concept.split())
         if not concept:
             raise C2IError('the concept is empty: give one, such as "a red bicycle"')
+        if n < 1:
+            raise C2IError(f"the number of pictures should be at least 1, found {n}")
         seeds = [seed_of(seed, self.arm, concept, sample) for sample in range(n)]
         if self.model is None:
             return [concept] * n, seeds

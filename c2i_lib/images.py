@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,18 @@ from tqdm import tqdm
 from c2i_lib.config import Images, Profile
 from c2i_lib.embedded.models import resolve
 from c2i_lib.errors import ModelError
+from c2i_lib.files import atomic_path, sha256_of, write_table
 from c2i_lib.runtime import device, quiet_libraries
-from c2i_lib.stage import Stage, atomic_path, package_versions, read_table, sha256_of, write_table
+from c2i_lib.stage import Stage, package_versions, read_table
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 METADATA_KEY = "c2i"
 
 
-def load_pipeline(settings: Images):
+def load_pipeline(settings: Images) -> DiffusionPipeline:
     """The ``DiffusionPipeline`` of ``settings.model`` on ``device()``, with DPM-Solver++ as its scheduler.
 
     The scheduler keeps the model's own betas and prediction type. Raises ``ModelError`` when the model is not
@@ -54,7 +59,9 @@ def load_pipeline(settings: Images):
     return pipeline.to(device())
 
 
-def render(pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: Images) -> list[np.ndarray]:
+def render(
+    pipeline: DiffusionPipeline, prompts: Sequence[str], seeds: Sequence[int], settings: Images
+) -> list[np.ndarray]:
     """One ``(size, size, 3)`` float image in [0, 1] per prompt; NaN pixels stay NaN.
 
     The noise of an image comes from its own seed, so that it does not depend on the batch.

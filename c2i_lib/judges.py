@@ -19,9 +19,10 @@ from PIL import Image
 from c2i_lib.config import Judges, Profile
 from c2i_lib.embedded.judge import GlyphJudge
 from c2i_lib.embedded.models import resolve
-from c2i_lib.errors import ModelError
+from c2i_lib.errors import C2IError, ModelError
+from c2i_lib.files import write_table
 from c2i_lib.runtime import device, quiet_libraries
-from c2i_lib.stage import Stage, check_input, read_table, write_table
+from c2i_lib.stage import Stage, check_input, read_table
 
 
 class Judge(Protocol):
@@ -88,6 +89,11 @@ def score_images(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataF
         if not stage.done:
             table = read_table(images_file)
             table = table[table["flagged"] == ""].reset_index(drop=True)
+            if table.empty:
+                raise C2IError(
+                    f"all images of {images_file} are flagged as blank or NaN, so there is nothing to judge: "
+                    "try images.precision fp32, or another TTI model"
+                )
             paths = [Path(images_file).parent / name for name in table["path"]]
             for path in paths:
                 check_input(path)

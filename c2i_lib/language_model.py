@@ -82,7 +82,10 @@ def perplexity(
     """``(n_texts,)`` perplexity of each text after a bos token: exp of its mean negative log-likelihood."""
     result = np.empty(len(texts))
     for start in range(0, len(texts), batch_size):
-        rows = [[tokenizer.bos_token_id, *tokenizer(text).input_ids] for text in texts[start : start + batch_size]]
+        rows = [
+            [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False).input_ids]
+            for text in texts[start : start + batch_size]
+        ]
         ids, mask = pad_rows(rows, tokenizer.eos_token_id)
         logits = model(ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, :-1].float()
         targets, counted = ids[:, 1:].to(model.device), mask[:, 1:].to(model.device)

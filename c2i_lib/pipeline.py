@@ -6,7 +6,7 @@ its figures beside it. A notebook is skipped only when all of them still match.
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,7 +14,8 @@ from pathlib import Path
 import nbformat
 
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import STAGES, Run, hash_of, sha256_of, write_json
+from c2i_lib.files import hash_of, read_record, sha256_of, write_json
+from c2i_lib.stage import STAGES, Run, code_hash, package_versions
 
 NOTEBOOKS_DIR = Path(__file__).parents[1] / "notebooks"
 
@@ -31,7 +32,7 @@ def _stage_records(run: Run, number: int) -> dict[str, str]:
     """Hash of the key of every finished stage in the notebook's folder (02 and 06 hold more than one)."""
     records = {}
     for path in sorted(run.folder(number).rglob("stage.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(path)
         records[str(path.relative_to(run.directory))] = hash_of(
             [record["inputs"], record["outputs"], record["settings"]]
         )
@@ -40,7 +41,7 @@ def _stage_records(run: Run, number: int) -> dict[str, str]:
 
 def _outputs_intact(run: Run, number: int) -> bool:
     for path in run.folder(number).rglob("stage.json"):
-        for name, digest in json.loads(path.read_text(encoding="utf-8"))["outputs"].items():
+        for name, digest in read_record(path).get("outputs", {}).items():
             output = path.parent / name
             if not output.is_file() or sha256_of(output) != digest:
                 print(f"{STAGES[number]}: {name} is missing or damaged; the stage runs again")
@@ -54,8 +55,6 @@ def _figures(run: Run, number: int) -> dict[str, str]:
 
 def _key(run: Run, number: int) -> dict:
     """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
-    from c2i_lib.stage import code_hash, package_versions
-
     earlier = {}
     for before in range(1, number):
         earlier.update(_stage_records(run, before))
@@ -70,11 +69,11 @@ def is_done(run: Run, number: int) -> bool:
     path = run.directory / "notebooks" / f"{notebook_path(number).stem}.json"
     if not path.is_file() or not path.with_suffix(".ipynb").is_file():
         return False
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_record(path)
     return (
-        record["key"] == _key(run, number)["key"]
-        and record["stages"] == _stage_records(run, number)
-        and record["figures"] == _figures(run, number)
+        record.get("key") == _key(run, number)["key"]
+        and record.get("stages") == _stage_records(run, number)
+        and record.get("figures") == _figures(run, number)
         and _outputs_intact(run, number)
     )
 
@@ -105,7 +104,7 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         str(source),
         str(partial),
         parameters,
-        cwd=str(NOTEBOOKS_DIR.parent),
+        cwd=os.getcwd(),  # relative paths mean what they mean in the user's shell
         kernel_name="python3",
         progress_bar=False,
         stderr_file=sys.stderr,  # progress bars of the stage

@@ -21,8 +21,9 @@ from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBa
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from c2i_lib.config import Profile, Prompts
+from c2i_lib.files import hash_of, write_json, write_table
 from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
-from c2i_lib.stage import Stage, hash_of, read_table, write_json, write_table
+from c2i_lib.stage import Stage, read_table
 
 
 @dataclass(frozen=True)

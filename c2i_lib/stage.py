@@ -7,14 +7,10 @@ finished and goes on, because ``started.json`` says that those files come from t
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -27,6 +23,7 @@ import yaml
 
 from c2i_lib.config import Profile, load_profile
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
+from c2i_lib.files import atomic_path, hash_of, read_record, sha256_of, write_json
 
 STAGES = {
     1: "01_captions",
@@ -43,23 +40,6 @@ _RECORDS = ("stage.json", "started.json")
 _LIBRARY = Path(__file__).parent
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    """For Python 3.10, which has no ``hashlib.file_digest``."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def hash_of(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
 @lru_cache(maxsize=1)
 def code_hash() -> str:
     """Hash of the library's sources, tables and embedded weights: a changed method is a changed stage."""
@@ -69,6 +49,7 @@ def code_hash() -> str:
 
 
 def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that results depend on."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -87,55 +68,6 @@ def git_commit() -> str:
         return "unknown"
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary file name beside ``path``; renamed to ``path`` on success, removed on any error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_dir(path: Path) -> Iterator[Path]:
-    """As ``atomic_path``, for a folder. A folder that exists is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _read_json(path: Path) -> dict:
-    """A record, or an empty one when the file is damaged, which then matches nothing."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-
-
-def write_json(path: Path, value: Any) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet without an index."""
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
 def read_table(path: Path) -> pd.DataFrame:
     """A table of an earlier stage. Raises ``DamagedStageError`` when it is missing or not the one written."""
     check_input(path)
@@ -148,13 +80,15 @@ def check_input(path: Path) -> str:
         ((number, parent.parent) for parent in path.parents for number, name in STAGES.items() if parent.name == name),
         (1, path.parent),
     )
-    mend = f"Run: python -m c2i_lib run --run-dir {run_dir} --from {number}"
+    kept = run_dir / "profile.yaml"
+    name = yaml.safe_load(kept.read_text(encoding="utf-8"))["name"] if kept.is_file() else "…"
+    mend = f"Run: python -m c2i_lib run --profile {name} --run-dir {run_dir} --from {number}"
     folder = next((parent for parent in path.parents if (parent / "stage.json").is_file()), None)
     if not path.is_file() or folder is None:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
     record = folder / "stage.json"
     digest = sha256_of(path)
-    written = _read_json(record).get("outputs", {}).get(str(path.relative_to(folder)))
+    written = read_record(record).get("outputs", {}).get(str(path.relative_to(folder)))
     if digest != written:
         raise DamagedStageError(f"{path} is not what stage {folder.name} wrote (its SHA-256 differs). {mend}")
     return digest
@@ -172,17 +106,26 @@ class Run:
         return self.directory / STAGES[number]
 
 
+def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | None) -> tuple[Path, Path]:
+    """The folders of a run and of its figures: in the repository, unless ``run_dir`` says otherwise."""
+    root = _LIBRARY.parent
+    directory = Path(run_dir) if run_dir else root / "runs" / name
+    figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / name
+    return directory.resolve(), figures.resolve()
+
+
 def open_run(
-    profile: str | Path, run_dir: str | Path | None = None, figures_dir: str | Path | None = None, overrides=None
+    profile: str | Path,
+    run_dir: str | Path | None = None,
+    figures_dir: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Run:
     """The run of ``profile`` in ``run_dir`` (default ``runs/<profile>``), created when it does not exist.
 
     A folder that holds another profile's run is refused with ``ProfileError``.
     """
     settings = load_profile(profile, overrides)
-    root = _LIBRARY.parent
-    directory = Path(run_dir) if run_dir else root / "runs" / settings.name
-    figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / settings.name
+    directory, figures = _places(settings.name, run_dir, figures_dir)
     kept = directory / "profile.yaml"
     if kept.is_file():
         other = yaml.safe_load(kept.read_text(encoding="utf-8"))
@@ -195,7 +138,21 @@ def open_run(
         raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
     with atomic_path(kept) as temporary:
         temporary.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    return Run(directory.resolve(), settings, figures.resolve())
+    return Run(directory, settings, figures)
+
+
+def find_run(profile: str, run_dir: str | Path | None = None) -> Run:
+    """An existing run as it is, with the very settings it was made with. Raises ``ProfileError`` without one."""
+    name = profile if run_dir else load_profile(profile).name
+    directory, figures = _places(name, run_dir, None)
+    kept = directory / "profile.yaml"
+    if not kept.is_file():
+        load_profile(profile)  # a misspelt profile is the likelier mistake
+        raise ProfileError(
+            f"no run in {directory}. Run: python -m c2i_lib run --profile {profile} --run-dir {directory}"
+        )
+    settings = load_profile(kept)
+    return Run(directory, settings, figures.parent / settings.name)
 
 
 class Stage:
@@ -231,7 +188,7 @@ class Stage:
         """Why the record does not hold, or None."""
         if not self.record.is_file():
             return "it has not finished yet"
-        record = _read_json(self.record)
+        record = read_record(self.record)
         if "outputs" not in record:
             return "its record is damaged"
         changed = [part for part in self.key if record.get(part) != self.key[part]]
@@ -265,7 +222,7 @@ class Stage:
 
     def _keep_only_own_work(self) -> None:
         started = self.folder / "started.json"
-        if not started.is_file() or _read_json(started) != self.key:
+        if not started.is_file() or read_record(started) != self.key:
             self._refuse_foreign_files()
             shutil.rmtree(self.folder)
             self.folder.mkdir()
@@ -279,7 +236,7 @@ class Stage:
         """Raise rather than delete what a person has put into a finished stage's folder."""
         if not self.record.is_file():
             return
-        known = set(_read_json(self.record).get("outputs", ()))
+        known = set(read_record(self.record).get("outputs", ()))
         present = {str(path.relative_to(self.folder)) for path in self.folder.rglob("[!.]*") if path.is_file()}
         foreign = sorted(name for name in present - known if Path(name).name not in _RECORDS)
         if foreign:

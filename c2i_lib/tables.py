@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from c2i_lib.stage import atomic_path
+from c2i_lib.files import atomic_path
 
 QUESTION_NAMES = {"quality": "Q", "faithfulness": "F"}
 

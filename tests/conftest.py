@@ -13,7 +13,8 @@ import torch
 
 from c2i_lib.cli import main
 from c2i_lib.config import load_profile
-from c2i_lib.stage import Stage, write_table
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage
 
 CAPTIONS = (
     "a red bicycle, flat vector icon",

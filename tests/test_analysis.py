@@ -6,7 +6,8 @@ from c2i_lib.analysis import analyse_ratings, analyse_scores, in_order
 from c2i_lib.config import load_profile
 from c2i_lib.effects import table1
 from c2i_lib.errors import C2IError, DamagedStageError
-from c2i_lib.stage import Stage, write_table
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage
 
 PROFILE = load_profile("smoke", {"analysis.n_bootstrap": 100})
 ARMS = list(PROFILE.survey.arms)

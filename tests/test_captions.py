@@ -4,7 +4,7 @@ import pytest
 from c2i_lib.captions import SPLITS, clean_captions, is_explicit, prepare_captions, read_captions
 from c2i_lib.config import load_profile
 from c2i_lib.errors import CaptionError
-from c2i_lib.stage import sha256_of
+from c2i_lib.files import sha256_of
 
 SIZES = {"captions.n_finetune": 20, "captions.eval_share": 0.25, "captions.n_mining": 10, "captions.n_length": 5}
 TEXTS = ["a red bicycle", "ein schönes Haus, 1925", 'a "quoted" cat']

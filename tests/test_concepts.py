@@ -4,7 +4,8 @@ import pytest
 from c2i_lib.concepts import MEDIUM_WORDS, curate, load_nouns, mine_concepts, noun_phrases, read_concepts, score
 from c2i_lib.config import load_profile
 from c2i_lib.errors import CaptionError
-from c2i_lib.stage import Stage, write_table
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage
 
 CAPTIONS = [
     "Three red apples on a wooden table",

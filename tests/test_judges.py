@@ -15,9 +15,10 @@ from c2i_lib.embedded.judge import GlyphJudge, embed_texts, neighbour_radii, rea
 from c2i_lib.embedded.models import WEIGHTS
 from c2i_lib.embedded.rendering import render
 from c2i_lib.errors import C2IError, DamagedStageError, ModelError
+from c2i_lib.files import write_table
 from c2i_lib.images import save_png
 from c2i_lib.judges import ClipJudge, load_judge, score_images
-from c2i_lib.stage import Stage, write_table
+from c2i_lib.stage import Stage
 
 BACKGROUND = "yellow"
 

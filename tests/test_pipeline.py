@@ -12,8 +12,9 @@ import yaml
 from c2i_lib import pipeline
 from c2i_lib.cli import main
 from c2i_lib.errors import C2IError
+from c2i_lib.files import sha256_of
 from c2i_lib.pipeline import check_parameters, is_done, notebook_path, run_notebooks
-from c2i_lib.stage import STAGES, open_run, sha256_of
+from c2i_lib.stage import STAGES, open_run
 
 TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},

@@ -6,18 +6,8 @@ import pandas as pd
 import pytest
 
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
-from c2i_lib.stage import (
-    Stage,
-    atomic_dir,
-    atomic_path,
-    check_input,
-    hash_of,
-    open_run,
-    read_table,
-    sha256_of,
-    write_json,
-    write_table,
-)
+from c2i_lib.files import atomic_dir, atomic_path, hash_of, sha256_of, write_json, write_table
+from c2i_lib.stage import Stage, check_input, open_run, read_table
 
 
 def run_stage(folder, settings=None, inputs=(), names=("a.txt", "b.txt")):

@@ -13,13 +13,14 @@ LIBRARY = ROOT / "c2i_lib"
 MODULES = sorted(LIBRARY.rglob("*.py"))
 NAMES = [str(path.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for path in MODULES]
 STAGES = "captions finetuning concepts prompts images judges survey.build survey.ratings analysis".split()
-SHARED = "config stage errors runtime language_model agreement effects".split()
+SHARED = "config files stage errors runtime language_model agreement effects".split()
 ALLOWED = {"survey.ratings": {"survey.build"}}  # parts of one stage
 # Modules whose tests are in the file of another module, or that hold nothing to test.
 TESTED_ELSEWHERE = {
     "__init__": None,
     "__main__": "test_cli.py",
     "errors": "test_cli.py",
+    "files": "test_stage.py",
     "runtime": "test_language_model.py",
     "embedded.__init__": None,
     "embedded.captions": "test_embedded_world.py",

@@ -7,7 +7,8 @@ from PIL.PngImagePlugin import PngInfo
 from c2i_lib.agreement import agreement_table
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import Stage, write_table
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage
 from c2i_lib.survey.build import assign
 from c2i_lib.survey.ratings import COLUMNS, collect_ratings, import_sheets, read_sheets, sheets_folder, simulate_ratings
 

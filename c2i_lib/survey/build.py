@@ -16,7 +16,8 @@ import pandas as pd
 from PIL import Image
 
 from c2i_lib.config import Profile
-from c2i_lib.stage import atomic_path, check_input, hash_of, read_table, write_table
+from c2i_lib.files import atomic_path, hash_of, write_table
+from c2i_lib.stage import check_input, read_table
 
 QUESTIONS = ("quality", "faithfulness")
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from c2i_lib.config import Profile, Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import Stage, atomic_path, read_table, write_table
+from c2i_lib.files import atomic_path, write_table
+from c2i_lib.stage import Stage, read_table
 from c2i_lib.survey.build import QUESTIONS, build_surveys
 
 SCORE_WEIGHT = 0.8  # share of a simulated rating's variance that the judge's score explains
