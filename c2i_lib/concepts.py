@@ -28,8 +28,8 @@ SUBJECT_CATEGORIES = frozenset(("animal", "artifact", "body", "food", "location"
 # Words that name the medium of a picture, not its subject.
 MEDIUM_WORDS = frozenset(
     "album art artwork backdrop background banner card cartoon clip clipart clipping cover design drawing emoji "
-    "dust frame gif grain graphic graphics icon icons illustration image images jpg line lines logo magazine outline paint "
-    "painting pattern phone photo photograph photography picture pictures png poster preview print scan screen "
+    "dust frame gif grain graphic graphics icon icons illustration image images jpg line lines logo magazine outline "
+    "paint painting pattern phone photo photograph photography picture pictures png poster preview print scan screen "
     "screenshot set shirt size sketch space sticker stock symbol template text thumbnail vector view wallpaper".split()
 )
 
