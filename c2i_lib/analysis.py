@@ -41,13 +41,20 @@ def analyse_ratings(ratings_file: Path, out_dir: Path, profile: Profile) -> dict
             ratings = in_order(read_table(ratings_file), profile.survey.arms)
             if ratings.empty:
                 raise C2IError(
-                    f"{ratings_file} holds no ratings: let raters fill the sheets in 06_survey/survey_*/, then run "
-                    f"python -m c2i_lib survey import --profile {profile.name} --run-dir … <rater>.csv …"
+                    f"{ratings_file} holds no ratings yet. Copy 06_survey/survey_*/ for each rater, let them fill "
+                    "sheet.csv and name it after them, and run: python -m c2i_lib survey import --run-dir "
+                    f"{folder.parent} <rater>.csv …  (08 needs no ratings: add --from 8 to the run command)"
                 )
+            if ratings["simulated"].nunique() > 1:
+                raise C2IError(f"{ratings_file} mixes simulated and human ratings, which must not be averaged")
             numbers = (settings.n_bootstrap, settings.confidence, profile.seed)
-            write_table(folder / "table1.parquet", table1(ratings, *numbers))
-            write_table(folder / "comparison.parquet", compare_arms(ratings, "rating", *numbers))
-            write_table(folder / "agreement.parquet", agreement_table(ratings, profile.survey.scale_points))
+            tables = {
+                "table1": table1(ratings, *numbers),
+                "comparison": compare_arms(ratings, "rating", *numbers),
+                "agreement": agreement_table(ratings, profile.survey.scale_points),
+            }
+            for name, table in tables.items():
+                write_table(folder / f"{name}.parquet", table.assign(simulated=bool(ratings["simulated"].any())))
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("table1", "comparison", "agreement")}
 
 

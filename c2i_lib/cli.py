@@ -52,7 +52,7 @@ def survey_import(args: argparse.Namespace) -> None:
     opened = find_run(args.profile, args.run_dir)
     ratings = import_sheets(args.sheets, opened.folder(6), opened.profile)
     print(f"{len(ratings)} ratings of {ratings['rater'].nunique()} raters are in; to analyse them, run again from 6:")
-    print(f"python -m c2i_lib run --profile {args.profile} --run-dir {opened.directory} --from 6")
+    print(f"python -m c2i_lib run --profile {opened.directory}/profile.yaml --run-dir {opened.directory} --from 6")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -93,7 +93,9 @@ def _papermill_message(error: Exception) -> str | None:
     known = {kind.__name__ for kind in (C2IError, *C2IError.__subclasses__())}
     if name in known:
         return error.evalue
-    if name == "OSError" and f"Errno {errno.ENOSPC}" in error.evalue:
+    # torch and safetensors report a full disk in errors of their own
+    signs = (f"Errno {errno.ENOSPC}", "No space left", "StorageFull", "PytorchStreamWriter")
+    if any(sign in str(getattr(error, "evalue", "")) for sign in signs):
         return _no_space(error.evalue)
     return None
 

@@ -56,7 +56,7 @@ class Finetuning(_Section):
     epochs: Count
     learning_rate: Annotated[float, Field(gt=0)]
     batch_size: Count  # blocks a step
-    block_length: Count  # tokens
+    block_length: Annotated[int, Field(ge=4)]  # tokens
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16"]  # of arithmetic; weights stay fp32; auto: bf16 where in hardware
@@ -66,7 +66,7 @@ class Finetuning(_Section):
 class Concepts(_Section):
     """Stage 03."""
 
-    n_concepts: Count
+    n_concepts: Annotated[int, Field(ge=2)]  # intervals over concepts need at least two
     min_frequency: Count
     max_words: Count
     frequency_weight: Annotated[float, Field(ge=0)]
@@ -89,7 +89,7 @@ class Images(_Section):
 
     model: str  # "embedded:glyphs", a folder or a hub id
     revision: str | None = None
-    size: Count  # pixels, both sides
+    size: Annotated[int, Field(ge=8, multiple_of=8)]  # pixels, both sides
     steps: Count
     guidance: Annotated[float, Field(ge=0)]
     precision: Literal["fp32", "fp16", "bf16"]

@@ -14,6 +14,7 @@ import pandas as pd
 from c2i_lib.errors import C2IError
 
 N_PERMUTATIONS = 10_000
+MAX_EXACT = 13  # concepts: 8,192 sign patterns
 
 
 def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -67,14 +68,28 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+def sign_flip_p(differences: np.ndarray, random: np.random.Generator) -> float:
+    """Two-sided p of the sign-flip test that ``(n_concepts,)`` differences are centred on zero.
+
+    Exact (all 2ⁿ sign patterns) up to 13 concepts; beyond, ``N_PERMUTATIONS`` random ones, where the observed
+    pattern counts as one of them.
+    """
+    n = len(differences)
+    if n <= MAX_EXACT:
+        signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    else:
+        signs = random.choice([-1.0, 1.0], size=(N_PERMUTATIONS, n))
+        signs[0] = 1.0
+    return float((np.abs((signs * differences).mean(1)) >= abs(differences.mean()) - 1e-12).mean())
+
+
 def compare_arms(
     values: pd.DataFrame, column: str = "rating", n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
     """All pairs of arms: ``question, arm, baseline, difference, low, high, p, p_holm``.
 
-    ``values`` needs ``question``. The interval resamples concepts. ``p`` is two-sided and comes from random
-    exchanges of the two arms within concepts (a sign-flip test of concept mean differences; the observed draw
-    counts as one). Holm's correction is over all rows.
+    ``values`` needs ``question``. The interval resamples concepts. ``p`` exchanges the two arms within concepts
+    (``sign_flip_p`` of concept mean differences). Holm's correction is over all rows.
     """
     random = np.random.default_rng(seed)
     rows = []
@@ -85,27 +100,24 @@ def compare_arms(
             draws = difference[random.integers(len(difference), size=(n_bootstrap, len(difference)))].mean(1)
             tail = (1 - confidence) / 2
             low, high = np.quantile(draws, [tail, 1 - tail])
-            signs = random.choice([-1.0, 1.0], size=(N_PERMUTATIONS, len(difference)))
-            extreme = np.abs((signs * difference).mean(1)) >= abs(difference.mean()) - 1e-12
-            p_value = (1 + extreme.sum()) / (1 + N_PERMUTATIONS)
+            p_value = sign_flip_p(difference, random)
             rows.append((question, arm, baseline, difference.mean(), low, high, p_value))
     table = pd.DataFrame(rows, columns="question arm baseline difference low high p".split())
     return table.assign(p_holm=holm(table["p"]))
 
 
-def describe(comparison: pd.DataFrame, confidence: float = 0.95) -> list[str]:
-    """One plain sentence per row of ``compare_arms``. It says "higher" or "lower" only when the interval
-    excludes zero."""
+def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
+    """One plain sentence per row of ``compare_arms``.
+
+    It says "higher" or "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
+    """
     sentences = []
     for row in comparison.itertuples():
         p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
         interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"
-        interval += f", Holm-adjusted {p_value}"
-        if row.low > 0:
-            verdict = f"{row.arm} is higher than {row.baseline}"
-        elif row.high < 0:
-            verdict = f"{row.arm} is lower than {row.baseline}"
-        else:
-            verdict = f"no difference between {row.arm} and {row.baseline} is shown"
-        sentences.append(f"{row.question}: {verdict} ({interval}).")
+        shown = row.p_holm < 1 - confidence and (row.low > 0 or row.high < 0)
+        verdict = f"no difference between {row.arm} and {row.baseline} is shown"
+        if shown:
+            verdict = f"{row.arm} is {'higher' if row.difference > 0 else 'lower'} than {row.baseline}"
+        sentences.append(f"{row.question}: {verdict} ({interval}, Holm-adjusted {p_value}).")
     return sentences

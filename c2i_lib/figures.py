@@ -65,7 +65,7 @@ def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
         return figure
 
 
-def plot_prompt_lengths(prompts: pd.DataFrame) -> Figure:
+def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
     """Perplexity under the base model and similarity to the nearest training caption, per arm."""
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0))

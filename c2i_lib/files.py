@@ -34,6 +34,11 @@ def hash_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def seed_of(*parts: object) -> int:
+    """A 31-bit seed that depends on all ``parts`` and on nothing else."""
+    return int(hash_of([str(part) for part in parts])[:8], 16) & 0x7FFFFFFF
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file name beside ``path``; renamed to ``path`` on success, removed on any error."""

@@ -37,7 +37,10 @@ def make_rows(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase
     """
     if arm == "ft":
         stream = tokenizer(" ".join(texts), add_special_tokens=False, verbose=False).input_ids
-        return [stream[start : start + block_length] for start in range(0, len(stream), block_length)]
+        blocks = [stream[start : start + block_length] for start in range(0, len(stream), block_length)]
+        if len(blocks) > 1 and len(blocks[-1]) == 1:  # a single token predicts nothing by itself
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+        return blocks
     if arm == "ft_tags":
         ids = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=block_length - 2).input_ids
         return [[tokenizer.bos_token_id, *row, tokenizer.eos_token_id] for row in ids]

@@ -14,9 +14,10 @@ import numpy as np
 
 from c2i_lib.config import ARMS, FINETUNED_ARMS
 from c2i_lib.errors import C2IError
+from c2i_lib.files import seed_of
 from c2i_lib.images import flag, load_pipeline, render, save_png
 from c2i_lib.language_model import load_language_model, load_tokenizer
-from c2i_lib.prompts import seed_of, write_batch
+from c2i_lib.prompts import write_batch
 from c2i_lib.stage import Run
 
 
@@ -46,7 +47,7 @@ class ConceptToImage:
         if missing:
             raise C2IError(
                 f"{run.directory} has no finished arm {arm!r} ({', '.join(missing)} missing). "
-                f"Run: python -m c2i_lib run --profile {run.profile.name} --run-dir {run.directory} --to 4"
+                f"Run: python -m c2i_lib run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
             )
         self.n_tokens = json.loads(length.read_text(encoding="utf-8"))["tokens"]
         base = (run.profile.language_model.model, run.profile.language_model.revision)
@@ -65,9 +66,9 @@ class ConceptToImage:
         seeds = [seed_of(seed, self.arm, concept, sample) for sample in range(n)]
         if self.model is None:
             return [concept] * n, seeds
-        settings, tags = self.run.profile.prompts, self.arm == "ft_tags"
+        settings = self.run.profile.prompts
         n_tokens = max(self.n_tokens, len(self.tokenizer(concept).input_ids) + 4)
-        written = write_batch(self.model, self.tokenizer, concept, seeds, n_tokens, settings, tags)
+        written = write_batch(self.model, self.tokenizer, concept, seeds, n_tokens, settings, self.arm)
         return [prompt.text for prompt in written], seeds
 
     def imagine(self, concept: str, n: int = 4, seed: int = 0, out_dir: Path | None = None) -> list[Picture]:
@@ -77,7 +78,7 @@ class ConceptToImage:
         stem = re.sub(r"\W+", "_", concept.lower()).strip("_")[:60] or "picture"
         pictures = []
         for number, (prompt, seed_, image) in enumerate(zip(prompts, seeds, images, strict=True)):
-            path = Path(out_dir) / f"{stem}-{number}.png" if out_dir else None
+            path = Path(out_dir) / f"{stem}-{self.arm}-{seed}-{number}.png" if out_dir else None
             if path:
                 settings = self.run.profile.images.model_dump(exclude={"batch_size"})
                 kept = {"prompt": prompt, "concept": concept, "arm": self.arm, "seed": seed_, "flagged": flag(image)}

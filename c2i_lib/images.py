@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from c2i_lib.config import Images, Profile
 from c2i_lib.embedded.models import resolve
 from c2i_lib.errors import ModelError
-from c2i_lib.files import atomic_path, sha256_of, write_table
+from c2i_lib.files import atomic_path, seed_of, sha256_of, write_table
 from c2i_lib.runtime import device, quiet_libraries
 from c2i_lib.stage import Stage, package_versions, read_table
 
@@ -113,8 +113,13 @@ def read_images(paths: Iterable[Path]) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
 
 
+def image_seed(row: NamedTuple, profile: Profile) -> int:
+    """The seed of an image's first noise: the same in all arms, so that arms are compared under equal noise."""
+    return seed_of(profile.seed, "image", row.concept, row.sample)
+
+
 def _metadata(row, profile: Profile) -> dict:
-    kept = {"prompt": row.text, "concept": row.concept, "arm": row.arm, "seed": int(row.seed)}
+    kept = {"prompt": row.text, "concept": row.concept, "arm": row.arm, "seed": image_seed(row, profile)}
     versions = {name: package_versions()[name] for name in ("torch", "diffusers", "transformers")}
     settings = profile.images.model_dump(exclude={"batch_size"})
     return {**kept, **settings, "scheduler": "DPMSolverMultistepScheduler", "profile": profile.name, **versions}
@@ -123,7 +128,7 @@ def _metadata(row, profile: Profile) -> dict:
 def generate_images(prompts_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
     """Render every prompt with its seed. Raises ``ModelError`` when the TTI model cannot be loaded."""
     settings, folder = profile.images, Path(out_dir)
-    key = settings.model_dump(exclude={"batch_size"})
+    key = {"seed": profile.seed, **settings.model_dump(exclude={"batch_size"})}
     with Stage(folder, key, [prompts_file], need_mb=200) as stage:
         if not stage.done:
             prompts = read_table(prompts_file)
@@ -134,7 +139,15 @@ def generate_images(prompts_file: Path, out_dir: Path, profile: Profile) -> pd.D
             rows = []
             for row, path in wanted:
                 flagged = read_metadata(path)["flagged"]
-                kept = (row.prompt_id, row.prompt_id, row.arm, row.concept, row.sample, row.text, row.seed)
+                kept = (
+                    row.prompt_id,
+                    row.prompt_id,
+                    row.arm,
+                    row.concept,
+                    row.sample,
+                    row.text,
+                    image_seed(row, profile),
+                )
                 rows.append((*kept, path.name, sha256_of(path), flagged))
             columns = "image_id prompt_id arm concept sample prompt seed path sha256 flagged".split()
             write_table(folder / "images.parquet", pd.DataFrame(rows, columns=columns))
@@ -146,7 +159,9 @@ def _render_missing(missing: list, profile: Profile) -> None:
     with tqdm(total=len(missing), desc="images", mininterval=2) as progress:
         for start in range(0, len(missing), batch_size):
             batch = missing[start : start + batch_size]
-            images = render(pipeline, [row.text for row, _ in batch], [row.seed for row, _ in batch], profile.images)
+            images = render(
+                pipeline, [row.text for row, _ in batch], [image_seed(row, profile) for row, _ in batch], profile.images
+            )
             for (row, path), image in zip(batch, images, strict=True):
                 save_png(image, path, {**_metadata(row, profile), "flagged": flag(image)})
                 progress.update()

@@ -6,9 +6,12 @@ its figures beside it. A notebook is skipped only when all of them still match.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -17,6 +20,9 @@ from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, read_record, sha256_of, write_json
 from c2i_lib.stage import STAGES, Run, code_hash, package_versions
 
+# The notebooks whose stages each notebook reads, directly or not.
+NEEDS = {1: (), 2: (1,), 3: (1,), 4: (1, 2, 3), 5: (1, 2, 3, 4)}
+NEEDS |= {6: (1, 2, 3, 4, 5), 7: (1, 2, 3, 4, 5, 6), 8: (1, 2, 3, 4, 5)}
 NOTEBOOKS_DIR = Path(__file__).parents[1] / "notebooks"
 
 
@@ -33,9 +39,8 @@ def _stage_records(run: Run, number: int) -> dict[str, str]:
     records = {}
     for path in sorted(run.folder(number).rglob("stage.json")):
         record = read_record(path)
-        records[str(path.relative_to(run.directory))] = hash_of(
-            [record["inputs"], record["outputs"], record["settings"]]
-        )
+        parts = [record.get(part) for part in ("inputs", "outputs", "settings")]
+        records[str(path.relative_to(run.directory))] = hash_of(parts)
     return records
 
 
@@ -56,7 +61,7 @@ def _figures(run: Run, number: int) -> dict[str, str]:
 def _key(run: Run, number: int) -> dict:
     """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
     earlier = {}
-    for before in range(1, number):
+    for before in NEEDS[number]:
         earlier.update(_stage_records(run, before))
     source = nbformat.read(notebook_path(number), as_version=4)
     cells = [cell.source for cell in source.cells]
@@ -117,6 +122,30 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
 
 def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = 8) -> list[dict]:
     """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook."""
+    for number in sorted(set(NEEDS[first]) - set(range(first, last + 1))):
+        if not is_done(run, number):
+            raise C2IError(
+                f"notebook {first:02d} builds on {number:02d}, which is not done with these settings: "
+                f"add --from {number}, or leave --from out"
+            )
+    with _only_one(run):
+        return _run_in_order(run, profile, overrides, first, last)
+
+
+@contextmanager
+def _only_one(run: Run) -> Iterator[None]:
+    """Hold the run's lock, so that two commands do not write into one folder."""
+    with (run.directory / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise C2IError(
+                f"another command is working on {run.directory}: wait for it, or give another --run-dir"
+            ) from None
+        yield
+
+
+def _run_in_order(run: Run, profile: str, overrides: dict, first: int, last: int) -> list[dict]:
     summary = []
     for number in range(first, last + 1):
         name, started = notebook_path(number).stem, time.monotonic()

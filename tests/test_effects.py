@@ -122,15 +122,21 @@ def test_the_same_seed_gives_the_same_table():
 def test_words_follow_the_interval(low, high, verdict):
     row = {"question": "quality", "arm": "ft", "baseline": "base", "p": 0.01, "p_holm": 0.01}
     table = pd.DataFrame([{**row, "difference": (low + high) / 2, "low": low, "high": high}])
-    (sentence,) = describe(table)
+    (sentence,) = describe(table, 0.95)
     assert [word for word in ("higher", "lower") if word in sentence] == ([verdict] if verdict else [])
     assert f"{low:+.2f} to {high:+.2f}" in sentence
+
+
+def test_words_claim_nothing_when_the_adjusted_p_is_large():
+    row = {"question": "quality", "arm": "ft", "baseline": "base", "difference": 0.5, "low": 0.1, "high": 0.9}
+    (sentence,) = describe(pd.DataFrame([{**row, "p": 0.02, "p_holm": 0.24}]), 0.95)
+    assert "no difference" in sentence and "p = 0.240" in sentence
 
 
 def test_words_on_real_comparisons_never_claim_what_an_interval_does_not_show():
     claims = []
     for seed in range(20):
         table = compare_arms(make_ratings(seed, effect=0.12), n_bootstrap=200)
-        for row, sentence in zip(table.itertuples(), describe(table), strict=True):
+        for row, sentence in zip(table.itertuples(), describe(table, 0.95), strict=True):
             claims.append((row.low <= 0 <= row.high, "is higher" in sentence or "is lower" in sentence))
     assert {(True, False), (False, True)} == set(claims)

@@ -92,7 +92,7 @@ def test_prompts_have_points_and_a_median_per_arm():
     prompts = pd.DataFrame(
         {"arm": np.repeat(ARMS, 3), "perplexity": [1, 10, 100] * 4, "similarity": [0.1, 0.5, 0.6] * 4}
     )
-    figure = figures.plot_prompt_lengths(prompts)
+    figure = figures.plot_prompt_statistics(prompts)
     assert len(figure.axes) == 2
     for axis, median in zip(figure.axes, (10, 0.5), strict=True):
         assert [tick.get_text() for tick in axis.get_xticklabels()] == ARMS

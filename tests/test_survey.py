@@ -27,7 +27,7 @@ def make_images(arms=ARMS, n_concepts=2, n_samples=2):
     table = pd.DataFrame(keys, columns=["arm", "concept", "sample"])
     table["concept"] = "concept " + table["concept"].astype(str)
     table["image_id"] = [f"{arm}-{concept}-{n}" for arm, concept, n in keys]
-    return table.assign(path=table["image_id"] + ".png", flagged="")
+    return table.assign(path=table["image_id"] + ".png", sha256="content of " + table["image_id"], flagged="")
 
 
 @pytest.fixture

@@ -25,9 +25,11 @@ from tqdm import tqdm
 from c2i_lib.embedded.captions import DEGRADATIONS, Pair, make_pairs
 from c2i_lib.embedded.glyphs import load_glyphs
 from c2i_lib.embedded.judge import GlyphEncoder, embed_texts, neighbour_radii, realism
+from c2i_lib.embedded.rendering import render
 
 HELD_OUT_SEED = 99  # of make_pairs: other captions, backgrounds, sizes and noise than in training
-N_HELD_OUT = 3000
+N_HELD_OUT = 6000  # before those whose very picture was in training are dropped
+N_REFERENCE = 4000
 
 
 def usable(pairs: list[Pair]) -> list[Pair]:
@@ -91,6 +93,20 @@ def encode(encoder: GlyphEncoder, images: torch.Tensor) -> tuple[torch.Tensor, t
     return torch.cat(features), torch.cat(embeddings)
 
 
+def reference(encoder: GlyphEncoder, clean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features and radii of clean pictures, each picture once: a duplicate would have a radius of 0.
+
+    The half with the larger radii is left out, as in Kynkäänniemi et al. 2019, section 4.
+    """
+    distinct = list({picture.tobytes(): index for index, picture in enumerate(clean.numpy())}.values())
+    chosen = sorted(random.Random(0).sample(distinct, min(N_REFERENCE, len(distinct))))
+    real = encode(encoder, clean[chosen])[0]
+    radii = neighbour_radii(real)
+    dense = radii <= radii.median()
+    assert (radii > 0).all()
+    return real[dense], radii[dense]
+
+
 def area_under_curve(positive: torch.Tensor, negative: torch.Tensor) -> float:
     """Share of (positive, negative) pairs in the right order, ties counted half."""
     difference = positive[:, None] - negative[None]
@@ -124,33 +140,33 @@ def main() -> None:
     encoder = GlyphEncoder()
     train(encoder, data, args.epochs)
 
+    tensors = {name: tensor.half() for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()}
+    encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)  # as shipped
     images, _, _, _, degradations = data
-    clean = torch.tensor(random.Random(0).sample(torch.nonzero(degradations == 0).ravel().tolist(), 4000))
-    real = encode(encoder, images[clean])[0]
-    radii = neighbour_radii(real)
-    dense = radii <= radii.median()  # the paper discards the half with the larger radii
-    real, radii = real[dense], radii[dense]
+    real, radii = reference(encoder, images[degradations == 0])
 
-    held_out = load(usable(make_pairs(N_HELD_OUT, HELD_OUT_SEED)))
+    held_out = usable(make_pairs(N_HELD_OUT, HELD_OUT_SEED))
+    seen = {picture.tobytes() for picture in images.numpy()}
+    held_out = load([pair for pair in held_out if render(pair).tobytes() not in seen])
     features, embeddings = encode(encoder, held_out[0])
     matched = (embeddings * held_out[2]).sum(1)
     shift = torch.randperm(len(embeddings))
     other = held_out[3] != held_out[3][shift]
     mismatched = (embeddings * held_out[2][shift]).sum(1)[other]
     slope, intercept = calibrate(matched, mismatched)
-    scores = realism(features, real, radii)
+    scores = realism(features, real.half().float(), radii.half().float())
     report = {
         "slope": slope,
         "intercept": intercept,
+        "n_reference": len(real),
         "n_held_out": len(embeddings),
+        "n_held_out_clean": int((held_out[4] == 0).sum()),
         "auc_matched_against_mismatched": area_under_curve(matched, mismatched),
         "auc_clean_against_degraded": area_under_curve(scores[held_out[4] == 0], scores[held_out[4] > 0]),
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()
-    }
-    save_file({**tensors, "real_features": real.half(), "real_radii": radii.half()}, args.out / "model.safetensors")
+    tensors = {**tensors, "real_features": real.half(), "real_radii": radii.half()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, args.out / "model.safetensors")
     (args.out / "judge.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report))
 

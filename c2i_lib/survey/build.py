@@ -38,7 +38,7 @@ def assign(images: pd.DataFrame, n_surveys: int, seed: int) -> pd.DataFrame:
         shift = (number // period) * int(per_pair)
         for image in in_order[in_order["arm"] == arm].itertuples():
             survey = f"survey_{(len(rows) + shift) % n_surveys + 1}"
-            item_id = "i" + hash_of([seed, image.image_id])[:12]
+            item_id = "i" + hash_of([seed, image.image_id, image.sha256])[:12]
             rows.append((survey, item_id, image.image_id, image.arm, image.concept))
     items = pd.DataFrame(rows, columns=["survey", "item_id", "image_id", "arm", "concept"])
     items = items.iloc[random.permutation(len(items))].sort_values("survey", kind="stable", ignore_index=True)

@@ -95,10 +95,26 @@ def sheets_folder(survey_dir: Path) -> Path:
 
 def import_sheets(sheets: Iterable[Path], survey_dir: Path, profile: Profile) -> pd.DataFrame:
     """Check filled sheets and keep copies in ``06_sheets/``, which the next run reads. Returns their ratings."""
-    sheets = [Path(sheet) for sheet in sheets]
-    ratings = read_sheets(sheets, read_table(Path(survey_dir) / "items.parquet"), profile.survey.scale_points)
+    if profile.survey.simulate_raters:
+        raise C2IError(
+            "this run simulates its raters (survey.simulate_raters is true), so it takes no sheets: "
+            "make a run with -p survey.simulate_raters=false"
+        )
+    sheets, folder = [Path(sheet) for sheet in sheets], sheets_folder(survey_dir)
+    _check_present(sheets)
+    contents = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
     for sheet in sheets:
-        with atomic_path(sheets_folder(survey_dir) / sheet.name) as temporary:
+        if sheet.name == "sheet.csv":
+            raise C2IError(f"rename {sheet} to its rater's name, such as anna.csv, and import it again")
+        if contents.setdefault(sheet.name, sheet.read_bytes()) != sheet.read_bytes():
+            raise C2IError(
+                f"{sheet.name} exists with other ratings in {folder}: rename {sheet}, such as anna.survey_2.csv"
+            )
+    together = {path.name: path for path in [*folder.glob("*.csv"), *sheets]}
+    items = read_table(Path(survey_dir) / "items.parquet")
+    ratings = read_sheets(together.values(), items, profile.survey.scale_points)
+    for sheet in sheets:
+        with atomic_path(folder / sheet.name) as temporary:
             temporary.write_bytes(sheet.read_bytes())
     return ratings
 
@@ -112,6 +128,8 @@ def collect_ratings(
     """
     folder, sheets = Path(out_dir), [Path(sheet) for sheet in sheets]
     _check_present(sheets)
+    if scores_file and sheets:
+        raise C2IError("give either scores, to simulate raters, or filled sheets, not both")
     inputs = [images_file, *([scores_file] if scores_file else []), *sheets]
     key = {"seed": profile.seed, **profile.survey.model_dump()}
     with Stage(folder, key, inputs) as stage:
