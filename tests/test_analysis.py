@@ -22,7 +22,7 @@ def make_ratings():
                     rating = 1 + (item + place + shift + rater * (item == 0)) % 4
                     rows.append((f"{arm}-{item}", arm, f"concept {item % 3}", f"rater {rater}", question, rating))
     columns = ["image_id", "arm", "concept", "rater", "question", "rating"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(simulated=True)
 
 
 def write_stage(folder, name, table):
@@ -45,9 +45,10 @@ def test_ratings_become_three_tables_of_the_profiles_settings(tmp_path):
     assert list(tables) == ["table1", "comparison", "agreement"]
     assert tables["table1"]["arm"].tolist() == ARMS * 2
     expected = table1(in_order(ratings, tuple(ARMS)), 100, PROFILE.analysis.confidence, PROFILE.seed)
+    expected["simulated"] = True
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
     assert len(tables["comparison"]) == 2 * 6
-    expected = agreement_table(ratings, PROFILE.survey.scale_points)
+    expected = agreement_table(ratings, PROFILE.survey.scale_points).assign(simulated=True)
     pd.testing.assert_frame_equal(tables["agreement"], expected, check_dtype=False)
 
 
@@ -65,7 +66,7 @@ def test_the_analysis_runs_again_only_when_ratings_change(tmp_path):
 
 def test_no_ratings_yet_is_told_with_the_command(tmp_path):
     file = write_stage(tmp_path / "06_survey", "ratings.parquet", make_ratings().head(0))
-    with pytest.raises(C2IError, match="holds no ratings.*survey import --profile smoke"):
+    with pytest.raises(C2IError, match="holds no ratings.*survey import --run-dir"):
         analyse_ratings(file, tmp_path / "07_analysis", PROFILE)
 
 

@@ -10,8 +10,9 @@ import pytest
 from c2i_lib import pipeline
 from c2i_lib.cli import main
 from c2i_lib.config import PROFILES_DIR
+from c2i_lib.errors import DamagedStageError
 from c2i_lib.images import read_metadata
-from c2i_lib.stage import open_run
+from c2i_lib.stage import check_input, open_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,7 +87,7 @@ def test_a_missing_caption_file_is_told_without_the_notebooks_traceback(fails, t
 @pytest.mark.notebooks
 def test_a_stage_whose_input_was_never_made_names_the_stage_to_run(fails, tmp_path):
     message = fails("run", "--profile", "smoke", "--run-dir", tmp_path / "run", "--from", 3, "--to", 3)
-    assert "mining.parquet is missing" in message and "--from 1" in message
+    assert "notebook 03 builds on 01" in message and "--from 1" in message
 
 
 @pytest.mark.notebooks
@@ -95,11 +96,10 @@ def test_a_damaged_output_names_the_stage_that_wrote_it(fails, run_copy):
     content = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(content[:-1])
-    (run_copy / "05_images" / "stage.json").unlink()  # or notebook 05 would be done already
     message = fails("run", "--profile", "smoke", "--run-dir", run_copy, "--from", 5)
-    assert "prompts.parquet is not what stage 04_prompts wrote" in message
-    assert message.endswith(f"--run-dir {run_copy} --from 4")
-    assert "--profile smoke" in message, "without it the command would be refused: the default profile is cpu"
+    assert "notebook 05 builds on 04" in message and "--from 4" in message
+    with pytest.raises(DamagedStageError, match=f"--profile {run_copy}/profile.yaml --run-dir {run_copy} --from 4"):
+        check_input(damaged)
 
 
 @pytest.mark.notebooks
@@ -117,9 +117,9 @@ def test_imagine_writes_pictures(smoke_run, tmp_path, capsys):
     arguments = ["--profile", "smoke", "--run-dir", str(smoke_run), "--out", str(out), "--arm", "base", "-n", "2"]
     assert main(["imagine", "red bicycle", *arguments]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
-    assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-0.png", "red_bicycle-1.png"]
+    assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-base-0-0.png", "red_bicycle-base-0-1.png"]
     assert [read_metadata(path)["arm"] for path in out.iterdir()] == ["base"] * 2
-    assert lines[-2].startswith(f"{out / 'red_bicycle-0.png'}  red bicycle")
+    assert lines[-2].startswith(f"{out / 'red_bicycle-base-0-0.png'}  red bicycle")
 
 
 @pytest.mark.notebooks

@@ -24,7 +24,9 @@ def tool(run):
 
 def test_imagine_saves_n_pictures_that_know_how_they_were_made(tool, tmp_path):
     pictures = tool.imagine("a red bicycle", 3, seed=1, out_dir=tmp_path)
-    assert [picture.path.name for picture in pictures] == [f"a_red_bicycle-{number}.png" for number in range(3)]
+    assert [picture.path.name for picture in pictures] == [
+        f"a_red_bicycle-ft_tags-1-{number}.png" for number in range(3)
+    ]
     assert len({picture.seed for picture in pictures}) == 3
     for picture in pictures:
         assert picture.prompt.startswith("a red bicycle")

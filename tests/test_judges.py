@@ -204,3 +204,9 @@ def test_a_run_with_only_flagged_images_is_told_so(tmp_path, tiny_profile, unsee
     file = write_images(tmp_path / "05_images", unseen[:2], ["nan", "nan"])
     with pytest.raises(C2IError, match="flagged"):
         score_images(file, tmp_path / "08_judges" / "scores", tiny_profile)
+
+
+def test_the_reference_pictures_of_quality_are_distinct(judge):
+    """A duplicate would have a radius of zero and would count for nothing."""
+    assert (judge.radii > 0).all()
+    assert len(judge.real.unique(dim=0)) == len(judge.real) > 1000

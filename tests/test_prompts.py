@@ -31,8 +31,8 @@ def settings(tiny_profile):
     return tiny_profile.prompts.model_copy(update={"temperature": 1.0, "top_p": 1.0})
 
 
-def write(model, tokenizer, settings, seeds, concept="a red bicycle", n_tokens=24, with_tags=True):
-    return write_batch(model, tokenizer, concept, seeds, n_tokens, settings, with_tags)
+def write(model, tokenizer, settings, seeds, concept="a red bicycle", n_tokens=24, arm="ft_tags"):
+    return write_batch(model, tokenizer, concept, seeds, n_tokens, settings, arm)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
@@ -48,9 +48,9 @@ def test_a_prompt_does_not_depend_on_the_order_of_the_batch(model, tokenizer, se
     assert forward == backward[::-1]
 
 
-@pytest.mark.parametrize("with_tags", [False, True])
-def test_a_prompt_starts_with_its_concept(with_tags, model, tokenizer, settings):
-    for prompt in write(model, tokenizer, settings, SEEDS, with_tags=with_tags):
+@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags"])
+def test_a_prompt_starts_with_its_concept(arm, model, tokenizer, settings):
+    for prompt in write(model, tokenizer, settings, SEEDS, arm=arm):
         assert prompt.text.startswith("a red bicycle")
         assert prompt.n_tokens <= 24
 
