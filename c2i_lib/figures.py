@@ -58,10 +58,22 @@ def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
         axes.scatter(candidates["frequency"], height, s=4, color="0.75", label="candidate")
         chosen = candidates[candidates["chosen"]].head(n_labels)
         axes.scatter(chosen["frequency"], height[chosen.index], s=14, color="#0072B2", label="chosen")
-        for row in chosen.itertuples():
-            axes.annotate(row.phrase, (row.frequency, height[row.Index]), (2, 3), textcoords="offset points", size=6)
+        # Names stand in a column beside the axes, because the best candidates often lie close together.
+        line = {"arrowstyle": "-", "linewidth": 0.3, "color": "0.6"}
+        in_order = chosen.assign(height=height[chosen.index]).sort_values(["height", "frequency"], ascending=False)
+        for place, row in enumerate(in_order.itertuples()):
+            beside = (1.02, 1 - (place + 0.5) / n_labels)
+            axes.annotate(
+                row.phrase,
+                (row.frequency, row.height),
+                beside,
+                textcoords="axes fraction",
+                size=6,
+                va="center",
+                arrowprops=line,
+            )
         axes.set(xscale="log", xlabel="captions with the phrase", ylabel="WordNet senses")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper center")
         return figure
 
 
