@@ -85,5 +85,6 @@ def test_an_unknown_arm_names_the_known_ones(run):
 def test_a_missing_arm_names_the_command_that_trains_it(run_copy):
     (run_copy / "02_models" / "ft" / "stage.json").unlink()
     run = open_run("smoke", run_copy)
-    with pytest.raises(C2IError, match=f"no finished arm 'ft'.*run --profile smoke --run-dir {run.directory} --to 4"):
+    command = f"run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
+    with pytest.raises(C2IError, match=f"no finished arm 'ft'.*{command}"):
         ConceptToImage(run, "ft")

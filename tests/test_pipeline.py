@@ -27,12 +27,12 @@ TABLES = {
     "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
     "06_survey/items": "survey position item_id image_id arm concept",
     "06_survey/ratings": "survey rater image_id arm concept question rating answered_at simulated",
-    "07_analysis/table1": "question arm n mean low high sd",
-    "07_analysis/comparison": "question arm baseline difference low high p p_holm",
-    "07_analysis/agreement": "question n_items n_raters kappa_linear kappa_quadratic alpha_ordinal",
+    "07_analysis/table1": "question arm n mean low high sd simulated",
+    "07_analysis/comparison": "question arm baseline difference low high p p_holm simulated",
+    "07_analysis/agreement": "question n_items n_raters kappa_linear kappa_quadratic alpha_ordinal simulated",
     "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
     "08_judges/analysis/means": "arm mean low high question",
-    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
+    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm simulated",
 }
 FIGURES = "02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness 08_image_grid".split()
 PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
