@@ -32,7 +32,7 @@ TABLES = {
     "07_analysis/agreement": "question n_items n_raters kappa_linear kappa_quadratic alpha_ordinal simulated",
     "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
     "08_judges/analysis/means": "arm mean low high question",
-    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm simulated",
+    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
 }
 FIGURES = "02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness 08_image_grid".split()
 PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
