@@ -20,6 +20,9 @@ PROFILES_DIR = Path(__file__).parent / "profiles"
 FINETUNED_ARMS = ("ft", "ft_tags")
 ARMS = ("concept_only", "base", *FINETUNED_ARMS)
 
+# Keys that may be given without their section.
+_SHORT_KEYS = {"caption_source": "captions.source"}
+
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PromptArm = Literal["concept_only", "base", "ft", "ft_tags"]
@@ -32,13 +35,22 @@ class _Section(BaseModel):
 class Captions(_Section):
     """Stage 01. Four splits without a common caption."""
 
-    source: str  # "embedded", a file (.txt .csv .tsv .parquet .jsonl) or "hub:<data set id>"
+    source: str  # "embedded", a file, folder, glob or URL (.parquet .csv .tsv .jsonl .txt), or "hub:<data set id>"
     revision: str | None = None  # of a hub data set
-    text_column: str | None = None  # None: found by name (text, caption, ...)
+    text_column: str | None = None  # None: found by name (text or caption, in any case)
     n_finetune: Count
     eval_share: Share  # of n_finetune, kept for evaluation
     n_mining: Count
     n_length: Count
+    shrink: bool = False  # splits shrink in proportion when the source is too small; else that is an error
+    max_characters: Count = 2000  # longer captions are dropped
+    duplicates: Literal["none", "url_text", "text", "near"] = "text"  # what counts as a duplicate within a split
+    explicit_words: str | None = None  # file with a blacklist, an entry a line; None: that of better-profanity
+    disguised_words: bool = False  # also drop "p0rn" and "p.o.r.n"
+    languages: tuple[str, ...] | None = None  # such as [en]; None: all
+    drop_nsfw: tuple[str, ...] | None = None  # values of a column NSFW to drop, such as [NSFW]
+    min_similarity: float | None = None  # of a column similarity
+    on_bad_shard: Literal["error", "skip"] = "error"
 
 
 class LanguageModel(_Section):
@@ -191,6 +203,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ProfileError(f"expected key=value, such as finetuning.epochs=2, found {text!r}")
+    key = _SHORT_KEYS.get(key.strip(), key)
     try:
         return key.strip(), _number(yaml.safe_load(value))
     except yaml.YAMLError as error:

@@ -35,6 +35,22 @@ def save_figure(figure: Figure, folder: Path, name: str, label: str = "") -> lis
     return paths
 
 
+def plot_funnel(report: Mapping) -> Figure:
+    """Captions that are left after each reason for dropping (of ``report.json``), from read to kept."""
+    steps = [("read", 0), *((name, n) for name, n in report["dropped"].items() if n)]
+    left = report["read"] - np.cumsum([n for _, n in steps])
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(COLUMN, 0.7 + 0.22 * len(steps)))
+        axes.barh(range(len(steps)), left, color="#0072B2", height=0.7)
+        for place, ((_, n), rest) in enumerate(zip(steps, left, strict=True)):
+            text = f"{rest:,}" + (f"  (−{n:,})" if n else "")
+            axes.annotate(text, (rest, place), (3, 0), textcoords="offset points", va="center", fontsize=6)
+        axes.set(yticks=range(len(steps)), xlabel="captions left", xlim=(0, report["read"] * 1.35))
+        axes.set_yticklabels(name.replace("_", " ") for name, _ in steps)
+        axes.invert_yaxis()
+        return figure
+
+
 def plot_training(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Training loss (smoothed over 1/20 of the steps) and evaluation loss (points) against step, per arm."""
     with plt.style.context(STYLE):

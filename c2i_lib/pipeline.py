@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 
+from c2i_lib.captions.sources import fingerprint
 from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, read_record, sha256_of, write_json
 from c2i_lib.stage import STAGES, Run, code_hash, package_versions
@@ -65,6 +66,8 @@ def _key(run: Run, number: int) -> dict:
         earlier.update(_stage_records(run, before))
     source = nbformat.read(notebook_path(number), as_version=4)
     cells = [cell.source for cell in source.cells]
+    if number == 1:  # the one notebook that reads what no stage has written
+        earlier["source"] = fingerprint(run.profile.captions.source)
     parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
     return {"key": hash_of(parts)}
 

@@ -1,18 +1,27 @@
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.captions import SPLITS, clean_captions, is_explicit, prepare_captions, read_captions
+from c2i_lib.captions import SPLITS, prepare_captions
+from c2i_lib.captions.splits import HashSet
 from c2i_lib.config import load_profile
 from c2i_lib.errors import CaptionError
 from c2i_lib.files import sha256_of
 
 SIZES = {"captions.n_finetune": 20, "captions.eval_share": 0.25, "captions.n_mining": 10, "captions.n_length": 5}
-TEXTS = ["a red bicycle", "ein schönes Haus, 1925", 'a "quoted" cat']
 
 
-@pytest.fixture
-def profile():
-    return load_profile("smoke", SIZES)
+def profile_of(**changes):
+    return load_profile(
+        "smoke", {**SIZES, "captions.shrink": False, **{f"captions.{key}": value for key, value in changes.items()}}
+    )
 
 
 def write_source(path, n=40):
@@ -21,113 +30,163 @@ def write_source(path, n=40):
     return path
 
 
-@pytest.mark.parametrize("text", ["porn gif", "PORN gif", "a gif: porn.", "(nude) drawing", "s.h.i.t. happens"])
-def test_a_blacklisted_word_is_explicit_in_any_case(text):
-    assert is_explicit([text]).tolist() == [True]
+def splits_of(folder):
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in SPLITS}
 
 
-def test_a_word_that_only_contains_a_blacklisted_one_is_not_explicit():
-    fine = ["Scunthorpe", "a classic assembly", "an analytic cockpit", "bass guitar", ""]
-    assert is_explicit(fine).tolist() == [False] * len(fine)
+def prepare(tmp_path, texts, name="out", **changes):
+    """Report and splits of ``texts``; with ``urls=`` a Parquet source with URLs."""
+    urls = changes.pop("urls", None)
+    table = pd.DataFrame({"text": texts, **({"URL": urls} if urls else {})})
+    table.to_parquet(tmp_path / "source.parquet")
+    report = prepare_captions(str(tmp_path / "source.parquet"), tmp_path / name / "01_captions", profile_of(**changes))
+    return report, splits_of(tmp_path / name / "01_captions")
 
 
-def test_clean_captions_counts_what_it_drops_and_stops_in_time():
-    captions = ["a cat", " ", "a\t cat ", "porn cat", "a dog", "a cow"]
-    kept, counts = clean_captions(iter(captions), n_wanted=2)
-    assert kept == ["a cat", "a dog"]
-    assert counts == {"read": 5, "empty": 1, "duplicate": 1, "explicit": 1, "kept": 2}
-
-
-def test_splits_are_disjoint_in_order_and_of_the_right_size(tmp_path, profile):
-    report = prepare_captions(str(write_source(tmp_path / "source.txt")), tmp_path / "01_captions", profile)
-    tables = {name: pd.read_parquet(tmp_path / "01_captions" / f"{name}.parquet") for name in SPLITS}
+def test_splits_are_disjoint_in_order_and_of_the_right_size(tmp_path):
+    report = prepare_captions(str(write_source(tmp_path / "source.txt")), tmp_path / "01_captions", profile_of())
+    tables = splits_of(tmp_path / "01_captions")
     assert [len(table) for table in tables.values()] == [15, 5, 10, 5]
     together = pd.concat(tables.values())
-    assert together["text"].is_unique and together["caption_id"].is_unique
+    assert together["caption_id"].is_unique
     assert together["text"].tolist() == [f"a cat number {index}" for index in range(35)]
-    assert {name: report[name] for name in SPLITS} == {name: len(table) for name, table in tables.items()}
+    assert report["splits"] == {name: len(table) for name, table in tables.items()}
+    assert report["dropped"]["empty"] == 2 and report["dropped"]["explicit"] == 1
 
 
-def test_the_report_adds_up(tmp_path, profile):
-    report = prepare_captions("embedded", tmp_path / "01_captions", profile)
-    assert report["read"] == sum(report[key] for key in ("empty", "duplicate", "explicit", "kept"))
-    assert report["kept"] == sum(report[name] for name in SPLITS)
+def test_the_report_adds_up_and_ends_with_the_last_caption_taken(tmp_path):
+    report = prepare_captions(str(write_source(tmp_path / "source.txt")), tmp_path / "01_captions", profile_of())
+    assert report["read"] == sum(report["dropped"].values()) + report["kept"] == 4 + 35
+    assert report["kept"] == sum(report["splits"].values())
 
 
-def test_the_same_source_gives_the_same_bytes(tmp_path, profile):
-    for run in ("one", "two"):
-        prepare_captions("embedded", tmp_path / run / "01_captions", profile)
-    for name in SPLITS:
-        paths = [tmp_path / run / "01_captions" / f"{name}.parquet" for run in ("one", "two")]
-        assert sha256_of(paths[0]) == sha256_of(paths[1])
+@pytest.mark.parametrize("duplicates", ["none", "url_text", "text", "near"])
+def test_batch_size_and_workers_change_no_byte(tmp_path, duplicates):
+    texts = [f"a cat number {index % 60}" + "!" * (index % 2) for index in range(200)]
+    urls = [f"u{index % 90}" for index in range(200)]
+    pd.DataFrame({"text": texts, "url": urls}).to_parquet(tmp_path / "source.parquet")
+    hashes, reports = set(), []
+    for batch_size, n_workers in ((1000, 1), (7, 3), (1, 2)):
+        out = tmp_path / f"{batch_size}" / "01_captions"
+        profile = profile_of(duplicates=duplicates)
+        reports.append(prepare_captions(str(tmp_path / "source.parquet"), out, profile, batch_size, n_workers))
+        hashes.add(tuple(sha256_of(out / f"{name}.parquet") for name in SPLITS))
+    assert len(hashes) == 1
+    assert reports[0] == reports[1] == reports[2]
 
 
-def test_a_changed_source_file_is_read_again(tmp_path, profile):
-    source = write_source(tmp_path / "source.txt")
-    before = prepare_captions(str(source), tmp_path / "01_captions", profile)
-    source.write_text("\n" + source.read_text())
-    assert prepare_captions(str(source), tmp_path / "01_captions", profile)["empty"] == before["empty"] + 1
+@pytest.mark.parametrize("duplicates", ["none", "url_text"])
+def test_a_text_that_stays_twice_in_a_split_is_in_no_other_split(tmp_path, duplicates):
+    texts = [
+        "a dog",
+        "a dog",
+        *(f"a cat number {index}" for index in range(20)),
+        "a dog",
+        *map(str, "abcdefghijklmnop"),
+    ]
+    report, tables = prepare(tmp_path, texts, duplicates=duplicates, urls=[f"u{index}" for index in range(len(texts))])
+    assert tables["finetune_train"]["text"].tolist()[:2] == ["a dog", "a dog"]
+    assert report["dropped"]["in_other_split"] == 1
+    seen = [set(table["text"]) for table in tables.values()]
+    assert sum(map(len, seen)) == len(set.union(*seen))
 
 
-@pytest.mark.parametrize("column", ["text", "TEXT", "caption"])
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".jsonl"])
-def test_captions_are_read_from_tables(tmp_path, suffix, column):
-    path = tmp_path / f"source{suffix}"
-    table = pd.DataFrame({"url": ["u"] * 4, column: [*TEXTS, None]})
-    if suffix == ".parquet":
-        table.to_parquet(path)
-    elif suffix == ".jsonl":
-        table.to_json(path, orient="records", lines=True)
-    else:
-        table.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
-    assert list(read_captions(str(path))) == [*TEXTS, ""]
+def test_the_same_text_at_the_same_url_is_a_duplicate_under_url_text(tmp_path):
+    texts = ["a dog"] * 3 + [f"a cat number {index}" for index in range(40)]
+    urls = ["u", "u", "v", *(f"w{index}" for index in range(40))]
+    report, tables = prepare(tmp_path, texts, duplicates="url_text", urls=urls)
+    assert report["dropped"]["duplicate"] == 1
+    assert tables["finetune_train"]["url"].tolist()[:2] == ["u", "v"]
 
 
-def test_captions_are_read_from_text(tmp_path):
-    (tmp_path / "source.txt").write_text("\n".join(TEXTS), encoding="utf-8")
-    assert list(read_captions(str(tmp_path / "source.txt"))) == TEXTS
+def test_near_duplicates_differ_in_case_signs_and_accents_only(tmp_path):
+    texts = ["A café, red!", "a cafe red", *(f"a cat number {index}" for index in range(40))]
+    report, _ = prepare(tmp_path, texts, duplicates="near")
+    assert report["dropped"]["duplicate"] == 1
 
 
-def test_the_profile_can_name_the_column(tmp_path):
-    path = tmp_path / "source.csv"
-    pd.DataFrame({"text": ["wrong"], "alt": ["right"]}).to_csv(path, index=False)
-    assert list(read_captions(str(path), text_column="alt")) == ["right"]
-
-
-def test_embedded_captions_are_those_of_the_embedded_world():
-    from c2i_lib.embedded.captions import make_pairs
-
-    assert list(read_captions("embedded")) == [pair.caption for pair in make_pairs()]
-
-
-def test_a_missing_file_is_named(tmp_path, profile):
-    with pytest.raises(CaptionError, match="none.csv does not exist"):
-        prepare_captions(str(tmp_path / "none.csv"), tmp_path / "01_captions", profile)
-
-
-def test_a_file_of_another_kind_is_refused_with_the_known_kinds(tmp_path):
-    (tmp_path / "source.docx").write_text("a cat")
-    with pytest.raises(CaptionError, match=r"\.txt, \.parquet, \.csv"):
-        list(read_captions(str(tmp_path / "source.docx")))
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
-def test_a_broken_file_is_a_caption_error(tmp_path, suffix):
-    (tmp_path / f"source{suffix}").write_bytes(b"")
-    with pytest.raises(CaptionError, match="source"):
-        list(read_captions(str(tmp_path / f"source{suffix}")))
-
-
-@pytest.mark.parametrize("wanted", [None, "alt"])
-def test_a_missing_column_lists_those_found(tmp_path, wanted):
-    path = tmp_path / "source.csv"
-    pd.DataFrame({"url": ["u"], "title": ["a cat"]}).to_csv(path, index=False)
-    with pytest.raises(CaptionError, match=r"captions\.text_column.*'url', 'title'"):
-        list(read_captions(str(path), text_column=wanted))
-
-
-def test_too_few_captions_are_told_with_numbers(tmp_path, profile):
+def test_too_few_captions_are_told_with_numbers(tmp_path):
     source = write_source(tmp_path / "source.txt", n=30)
-    with pytest.raises(CaptionError, match="30 captions are left of 34.* asks for 35"):
-        prepare_captions(str(source), tmp_path / "01_captions", profile)
+    with pytest.raises(CaptionError, match="30 captions are left of 34.*asks for 35: 5 are missing.*captions.shrink"):
+        prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+    assert list((tmp_path / "01_captions").glob("*.parquet")) == []
     assert not (tmp_path / "01_captions" / "stage.json").exists()
+
+
+def test_splits_shrink_in_proportion_where_the_profile_allows_it(tmp_path):
+    sizes = {"n_finetune": 400, "n_mining": 200, "n_length": 100}
+    report = prepare_captions(
+        str(write_source(tmp_path / "source.txt", n=350)), tmp_path / "01_captions", profile_of(shrink=True, **sizes)
+    )
+    assert report["splits"] == {"finetune_train": 150, "finetune_eval": 50, "mining": 100, "length": 50}
+    assert report["asked_for"]["finetune_train"] == 300
+
+
+def test_a_changed_source_file_is_read_again(tmp_path):
+    source = write_source(tmp_path / "source.txt")
+    before = prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+    source.write_text("\n" + source.read_text())
+    after = prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+    assert after["dropped"]["empty"] == before["dropped"]["empty"] + 1
+
+
+def test_an_own_word_list_replaces_the_default(tmp_path):
+    (tmp_path / "words.txt").write_text("zebra\n")
+    texts = ["a zebra", "a nude", *(f"a cat number {index}" for index in range(40))]
+    report, tables = prepare(tmp_path, texts, explicit_words=str(tmp_path / "words.txt"))
+    assert report["dropped"]["explicit"] == 1 and "a nude" in set(tables["finetune_train"]["text"])
+
+
+def test_embedded_captions_fill_the_smoke_profile(tmp_path):
+    profile = load_profile("smoke")
+    report = prepare_captions("embedded", tmp_path / "01_captions", profile)
+    assert report["dropped"]["duplicate"] > 0 and report["dropped"]["explicit"] > 0
+    assert report["splits"] == report["asked_for"]
+
+
+def test_killed_at_random_moments_a_restart_ends_with_the_same_bytes(tmp_path):
+    source = tmp_path / "source.txt"
+    source.write_text("".join(f"a cat number {index}\n" for index in range(400_000)))
+    sizes = {"n_finetune": 200_000, "n_mining": 100_000, "n_length": 90_000}
+    prepare_captions(str(source), tmp_path / "whole" / "01_captions", profile_of(**sizes))
+    code = (
+        "from pathlib import Path; from c2i_lib.captions import prepare_captions;"
+        "from c2i_lib.config import load_profile;"
+        f"prepare_captions({str(source)!r}, Path({str(tmp_path / 'killed' / '01_captions')!r}),"
+        f" load_profile('smoke', {dict(profile_overrides(**sizes))!r}))"
+    )
+    killed = tmp_path / "killed" / "01_captions"
+    for delay in random.Random(3).choices([0.0, 0.1, 0.2, 0.4], k=10):
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, cwd=Path.cwd())
+        while process.poll() is None and not (killed / "started.json").is_file():
+            time.sleep(0.02)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (killed / "stage.json").is_file():
+            (killed / "stage.json").unlink()
+    prepare_captions(str(source), killed, profile_of(**sizes))
+    for name in SPLITS:
+        assert sha256_of(killed / f"{name}.parquet") == sha256_of(
+            tmp_path / "whole" / "01_captions" / f"{name}.parquet"
+        )
+
+
+def profile_overrides(**changes):
+    return {**SIZES, "captions.shrink": False, **{f"captions.{key}": value for key, value in changes.items()}}
+
+
+def test_the_hash_set_is_a_set():
+    """Against Python's own, over batches with repeats, through several growths."""
+    generator, mine, known = np.random.default_rng(0), HashSet(capacity=8), set()
+    for _ in range(50):
+        hashes = generator.integers(0, 5000, 200).astype(np.uint64) * np.uint64(0x100000001)
+        expected, seen_here = [], set()
+        for value in hashes.tolist():
+            expected.append(value not in known and value not in seen_here)
+            seen_here.add(value)
+        assert mine.is_new(hashes).tolist() == expected
+        mine.add(hashes)
+        known |= seen_here
+        assert mine.contains(hashes).all()
+    assert mine.size == len({max(value, 1) for value in known})

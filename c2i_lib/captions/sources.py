@@ -1,0 +1,271 @@
+"""Where captions come from: files, folders, globs, URLs, data sets of the hub, and the embedded world.
+
+In: the source of a profile. Out: record batches with ``text`` and, where the source has them, ``url``, ``nsfw``
+and ``similarity``, in the order of the source. Nothing is cleaned here. Files are read as streams: a source may be
+larger than the memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from c2i_lib.config import Captions
+from c2i_lib.errors import CaptionError
+
+TEXT_COLUMNS = ("text", "caption")
+# Names in any case, as LAION-400M has them, and what they are called here.
+_EXTRA_COLUMNS = {"url": "url", "nsfw": "nsfw", "similarity": "similarity"}
+_KINDS = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
+_PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_BROKEN = (pa.ArrowException, OSError, ValueError, EOFError, KeyError)
+
+
+@dataclass
+class Reading:
+    """What reading a source has shown so far: the caption column, the revision, and the shards left out."""
+
+    text_column: str | None = None
+    revision: str | None = None
+    skipped_shards: list[dict] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """One shard: a path on a file system of fsspec."""
+
+    system: fsspec.AbstractFileSystem
+    path: str
+
+    @property
+    def packing(self) -> str | None:
+        return _PACKED.get(Path(self.path).suffix.lower())
+
+    @property
+    def kind(self) -> str:
+        name = Path(self.path)
+        return (name.with_suffix("") if self.packing else name).suffix.lower()
+
+    def open(self) -> io.BufferedIOBase:
+        raw = self.system.open(self.path, "rb")
+        if self.packing == "gzip":
+            return gzip.open(raw)
+        return pa.CompressedInputStream(pa.PythonFile(raw), self.packing) if self.packing else raw
+
+
+def list_files(source: str) -> list[_File]:
+    """The shards of a file, folder, glob or fsspec URL, sorted by name.
+
+    Raises ``CaptionError`` when there is none, or when a single file is of an unknown kind.
+    """
+    try:
+        system, path = fsspec.core.url_to_fs(source)
+        if system.isdir(path):
+            found = [name for name in system.ls(path, detail=False) if _File(system, name).kind in _KINDS]
+        else:
+            found = system.glob(path) if set(path) & set("*?[") else [path] if system.exists(path) else []
+    except PermissionError as error:
+        raise CaptionError(f"no permission to read {source}: {error}") from error
+    except (ImportError, ValueError) as error:
+        raise CaptionError(f"captions.source {source!r} cannot be opened: {error}") from error
+    files = [_File(system, name) for name in sorted(found)]
+    if not files:
+        raise CaptionError(
+            f"captions.source: {source} does not exist or has no data: give a file, folder or glob of "
+            f"{', '.join(_KINDS)} (also .gz, .zst), a URL of them, hub:<data set id>, or embedded"
+        )
+    for file in files:
+        if file.kind not in _KINDS:
+            raise CaptionError(f"cannot read {file.path}: expected {', '.join(_KINDS)}, also packed as .gz or .zst")
+    return files
+
+
+def fingerprint(source: str) -> list[list]:
+    """Name, size and time of change of every file of ``source``: what a finished stage depends on.
+
+    Not their hash: LAION's captions are 50 GB. Empty for the embedded world and the hub.
+    """
+    if source == "embedded" or source.startswith("hub:"):
+        return []
+    rows = []
+    for file in list_files(source):
+        details = file.system.info(file.path)
+        changed = details.get("mtime", details.get("LastModified", details.get("created", "")))
+        rows.append([Path(file.path).name, details.get("size"), str(changed)])
+    return rows
+
+
+def _pick_columns(columns: Sequence[str], wanted: str | None, where: str) -> dict[str, str]:
+    """The source's names of ``text``, ``url``, ... Raises ``CaptionError`` without exactly one caption column."""
+    if wanted:
+        candidates = [name for name in columns if name == wanted]
+    else:
+        candidates = [name for name in columns if str(name).lower() in TEXT_COLUMNS]
+    if len(candidates) != 1:
+        expected = repr(wanted) if wanted else " or ".join(TEXT_COLUMNS)
+        raise CaptionError(
+            f"{where}: expected one caption column named {expected} (in any case), found {len(candidates)} "
+            f"({candidates}): set captions.text_column to one of {list(columns)}"
+        )
+    picked = {"text": candidates[0]}
+    for name in columns:
+        kind = _EXTRA_COLUMNS.get(str(name).lower())
+        if kind and kind not in picked and name != candidates[0]:
+            picked[kind] = name
+    return picked
+
+
+def _read_parquet(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    is_local = "file" in file.system.protocol
+    with pq.ParquetFile(file.path if is_local else file.open()) as parquet:
+        picked = _pick_columns(parquet.schema_arrow.names, settings.text_column, file.path)
+        reading.text_column = picked["text"]
+        found = parquet.schema_arrow.field(picked["text"]).type
+        kind = found.value_type if pa.types.is_dictionary(found) else found
+        is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        if not any(test(kind) for test in is_text):
+            raise CaptionError(f"{file.path}: column {picked['text']!r} should hold text, but holds {found}")
+        for batch in parquet.iter_batches(size, columns=list(picked.values())):
+            yield pa.RecordBatch.from_arrays([batch[name] for name in picked.values()], names=list(picked))
+
+
+def _read_table(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    options = {"sep": "\t" if file.kind == ".tsv" else ",", "dtype": str, "na_filter": False}
+    options |= {"encoding": "utf-8", "encoding_errors": "replace"}
+    with file.open() as stream:
+        columns = list(pd.read_csv(stream, nrows=0, **options).columns)
+    picked = _pick_columns(columns, settings.text_column, file.path)
+    reading.text_column = picked["text"]
+    with file.open() as stream:
+        # All columns, not usecols: with it pandas lets lines with too many fields pass.
+        for table in pd.read_csv(stream, chunksize=size, **options):
+            arrays = [pa.array(table[name], pa.string()) for name in picked.values()]
+            yield pa.RecordBatch.from_arrays(arrays, names=list(picked))
+
+
+def _lines(file: _File) -> Iterator[str]:
+    with file.open() as stream, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n") as text:
+        yield from (line.rstrip("\r\n") for line in text)
+
+
+def _rows_of_json(file: _File) -> Iterator[dict]:
+    for number, line in enumerate(_lines(file), 1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except ValueError as error:
+            raise CaptionError(f"{file.path}, line {number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise CaptionError(f"{file.path}, line {number}: expected an object with a caption, found {line[:60]!r}")
+        if row:
+            yield row
+
+
+def _read_json(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    rows, start = _rows_of_json(file), 0
+    picked = None
+    while part := list(islice(rows, size)):
+        picked = picked or _pick_columns(list(part[0]), settings.text_column, file.path)
+        reading.text_column = picked["text"]
+        for index, row in enumerate(part, start + 1):
+            if not isinstance(row.get(picked["text"]), str | None):
+                raise CaptionError(f"{file.path}, row {index}: {picked['text']!r} should hold text, found {row}")
+        arrays = [
+            pa.array([row.get(name) if key in ("text", "similarity") else str(row.get(name, "")) for row in part])
+            for key, name in picked.items()
+        ]
+        arrays[0] = arrays[0].cast(pa.string())
+        yield pa.RecordBatch.from_arrays(arrays, names=list(picked))
+        start += len(part)
+
+
+def _read_lines(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    lines = _lines(file)
+    while part := list(islice(lines, size)):
+        yield pa.RecordBatch.from_arrays([pa.array(part, pa.string())], names=["text"])
+
+
+_READERS = {".parquet": _read_parquet, ".csv": _read_table, ".tsv": _read_table, ".jsonl": _read_json}
+_READERS[".txt"] = _read_lines
+
+
+def _read_files(settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    files = list_files(settings.source)
+    for file in files:
+        n_rows = 0
+        try:
+            for batch in _READERS[file.kind](file, settings, size, reading):
+                yield batch
+                n_rows += len(batch)
+        except (*_BROKEN, CaptionError) as error:
+            problem = str(error) if isinstance(error, CaptionError) else f"{file.path}: {error}"
+            if settings.on_bad_shard == "error":
+                raise CaptionError(
+                    f"{problem} (after {n_rows} good rows). Mend or remove the file, or leave what cannot be read "
+                    "out and count it with captions.on_bad_shard=skip"
+                ) from error
+            name = Path(file.path).name
+            print(f"left out the rest of {name} after {n_rows} rows: {problem}")
+            reading.skipped_shards.append({"shard": name, "rows_read": n_rows, "problem": problem})
+    if len(reading.skipped_shards) == len(files):
+        raise CaptionError(f"no shard of {settings.source} can be read: {reading.skipped_shards[0]['problem']}")
+
+
+def dataset_batches(dataset: Any, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    """Batches of a streamed ``datasets.IterableDataset``."""
+    columns = dataset.column_names or list(next(iter(dataset)))
+    picked = _pick_columns(columns, settings.text_column, settings.source)
+    reading.text_column = picked["text"]
+    for table in dataset.with_format("arrow").iter(batch_size=size):
+        arrays = [table[name].combine_chunks() for name in picked.values()]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(picked))
+
+
+def _read_hub(settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    name = settings.source.removeprefix("hub:")
+    try:
+        from datasets import load_dataset
+        from huggingface_hub import HfApi
+
+        # A branch moves; the commit that it points to now goes into the report.
+        reading.revision = HfApi().dataset_info(name, revision=settings.revision).sha
+        dataset = load_dataset(name, split="train", streaming=True, revision=reading.revision)
+        yield from dataset_batches(dataset, settings, size, reading)
+    except CaptionError:
+        raise
+    except Exception as error:  # the hub's client has no common error class
+        raise CaptionError(
+            f"data set {name} cannot be read from the hub: {type(error).__name__}: {error}. If it is gated: make an "
+            f"account, accept its terms at https://huggingface.co/datasets/{name}, and run `hf auth login` with a "
+            "token that may read gated repositories. Or set captions.source to a file"
+        ) from error
+
+
+def _read_embedded(size: int) -> Iterator[pa.RecordBatch]:
+    from c2i_lib.embedded.captions import make_pairs
+
+    texts = [pair.caption for pair in make_pairs()]
+    for start in range(0, len(texts), size):
+        yield pa.RecordBatch.from_arrays([pa.array(texts[start : start + size], pa.string())], names=["text"])
+
+
+def read_batches(settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    """The rows of ``settings.source`` in batches of at most ``size``; ``reading`` is filled on the way.
+
+    Raises ``CaptionError`` that names the file and how to mend it.
+    """
+    if settings.source == "embedded":
+        return _read_embedded(size)
+    if settings.source.startswith("hub:"):
+        return _read_hub(settings, size, reading)
+    return _read_files(settings, size, reading)
