@@ -80,7 +80,7 @@ def test_a_missing_caption_file_is_told_without_the_notebooks_traceback(fails, t
     message = fails(
         "run", "--profile", "smoke", "--run-dir", tmp_path / "run", "--to", 1, "-p", "captions.source=nowhere.txt"
     )
-    assert message.splitlines()[0].startswith("error: caption file ") and "nowhere.txt does not exist" in message
+    assert message.splitlines()[0].startswith("error: captions.source: nowhere.txt does not exist")
     assert len(message.splitlines()) == 1
 
 

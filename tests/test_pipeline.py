@@ -34,7 +34,8 @@ TABLES = {
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
 }
-FIGURES = "02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness 08_image_grid".split()
+FIGURES = "01_funnel 02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness".split()
+FIGURES += ["08_image_grid"]
 PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
