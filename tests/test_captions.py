@@ -180,7 +180,7 @@ def test_the_hash_set_is_a_set():
     """Against Python's own, over batches with repeats, through several growths."""
     generator, mine, known = np.random.default_rng(0), HashSet(capacity=8), set()
     for _ in range(50):
-        hashes = generator.integers(0, 5000, 200).astype(np.uint64) * np.uint64(0x100000001)
+        hashes = generator.integers(0, 5000, 200).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         expected, seen_here = [], set()
         for value in hashes.tolist():
             expected.append(value not in known and value not in seen_here)

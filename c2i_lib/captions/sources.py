@@ -29,6 +29,7 @@ TEXT_COLUMNS = ("text", "caption")
 _EXTRA_COLUMNS = {"url": "url", "nsfw": "nsfw", "similarity": "similarity"}
 _KINDS = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
 _PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_BUFFER = 1 << 20  # bytes
 _BROKEN = (pa.ArrowException, OSError, ValueError, EOFError, KeyError)
 
 
@@ -128,7 +129,8 @@ def _pick_columns(columns: Sequence[str], wanted: str | None, where: str) -> dic
 
 def _read_parquet(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
     is_local = "file" in file.system.protocol
-    with pq.ParquetFile(file.path if is_local else file.open()) as parquet:
+    # Not pre_buffer: it would keep all that was read until the file ends.
+    with pq.ParquetFile(file.path if is_local else file.open(), pre_buffer=False, buffer_size=_BUFFER) as parquet:
         picked = _pick_columns(parquet.schema_arrow.names, settings.text_column, file.path)
         reading.text_column = picked["text"]
         found = parquet.schema_arrow.field(picked["text"]).type
