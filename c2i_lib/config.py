@@ -79,7 +79,9 @@ class Concepts(_Section):
     """Stage 03."""
 
     n_concepts: Annotated[int, Field(ge=2)]  # intervals over concepts need at least two
-    min_frequency: Count
+    extractor: Literal["parser", "lexicon"] = "parser"  # lexicon: some hundred times faster, about right
+    decisions: str | None = None  # a person's decisions; None: concept_decisions.yaml in the run's folder, if any
+    min_frequency: Count  # captions with the phrase
     max_words: Count
     frequency_weight: Annotated[float, Field(ge=0)]
     ambiguity_weight: Annotated[float, Field(ge=0)]

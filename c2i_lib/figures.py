@@ -51,6 +51,26 @@ def plot_funnel(report: Mapping) -> Figure:
         return figure
 
 
+def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
+    """Distribution of caption lengths in tokens (``lengths.parquet``), with the mean that prompts take."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(COLUMN, 1.8))
+        longest = int(max(2 * measured["p95_tokens"], 10))
+        shown = lengths[lengths["n_tokens"] <= longest]
+        axes.bar(shown["n_tokens"], shown["captions"] / measured["captions"], width=1.0, color="#0072B2")
+        beyond = 1 - shown["captions"].sum() / measured["captions"]
+        names = {
+            "mean": f"mean {measured['mean_tokens']:.1f}",
+            "p95": f"95 % have at most {measured['p95_tokens']:.0f}",
+        }
+        axes.axvline(measured["mean_tokens"], color="0.2", linewidth=1, label=names["mean"])
+        axes.axvline(measured["p95_tokens"], color="0.2", linewidth=1, linestyle=":", label=names["p95"])
+        axes.set(xlabel=f"tokens a caption (longer than {longest}: {beyond:.1%})", ylabel="share of captions")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.legend()
+        return figure
+
+
 def plot_training(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Training loss (smoothed over 1/20 of the steps) and evaluation loss (points) against step, per arm."""
     with plt.style.context(STYLE):
@@ -71,17 +91,19 @@ def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
         figure, axes = plt.subplots(figsize=(PAGE, 2.6))
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(candidates))
         height = candidates["senses"] + jitter
-        axes.scatter(candidates["frequency"], height, s=4, color="0.75", label="candidate")
+        axes.scatter(candidates["document_frequency"], height, s=4, color="0.75", label="candidate")
         chosen = candidates[candidates["chosen"]].head(n_labels)
-        axes.scatter(chosen["frequency"], height[chosen.index], s=14, color="#0072B2", label="chosen")
+        axes.scatter(chosen["document_frequency"], height[chosen.index], s=14, color="#0072B2", label="chosen")
         # Names stand in a column beside the axes, because the best candidates often lie close together.
         line = {"arrowstyle": "-", "linewidth": 0.3, "color": "0.6"}
-        in_order = chosen.assign(height=height[chosen.index]).sort_values(["height", "frequency"], ascending=False)
+        in_order = chosen.assign(height=height[chosen.index]).sort_values(
+            ["height", "document_frequency"], ascending=False
+        )
         for place, row in enumerate(in_order.itertuples()):
             beside = (1.02, 1 - (place + 0.5) / n_labels)
             axes.annotate(
                 row.phrase,
-                (row.frequency, row.height),
+                (row.document_frequency, row.height),
                 beside,
                 textcoords="axes fraction",
                 size=6,

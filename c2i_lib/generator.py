@@ -41,7 +41,7 @@ class ConceptToImage:
         if arm not in ARMS:
             raise C2IError(f"unknown arm {arm!r}: use one of {', '.join(ARMS)}")
         self.run, self.arm = run, arm
-        checkpoint, length = run.folder(2) / arm, run.folder(4) / "length.json"
+        checkpoint, length = run.folder(2) / arm, run.folder(1) / "length" / "length.json"
         needed = [length, *([checkpoint / "stage.json"] if arm in FINETUNED_ARMS else [])]
         missing = [str(path) for path in needed if not path.is_file()]
         if missing:

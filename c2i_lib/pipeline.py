@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 
 from c2i_lib.captions.sources import fingerprint
+from c2i_lib.concepts import decisions_file, read_decisions
 from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, read_record, sha256_of, write_json
 from c2i_lib.stage import STAGES, Run, code_hash, package_versions
@@ -68,6 +69,8 @@ def _key(run: Run, number: int) -> dict:
     cells = [cell.source for cell in source.cells]
     if number == 1:  # the one notebook that reads what no stage has written
         earlier["source"] = fingerprint(run.profile.captions.source)
+    if number == 3:  # a person decides between two runs
+        earlier["decisions"] = read_decisions(decisions_file(run.directory, run.profile.concepts))
     parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
     return {"key": hash_of(parts)}
 

@@ -1,9 +1,9 @@
 """Stage 04: checkpoints and concepts → prompts.
 
-In: the arms' checkpoints, the concepts, the ``length`` and ``finetune_train`` captions. Out, in
+In: the arms' checkpoints, the concepts, a caption's mean length and the ``finetune_train`` captions. Out, in
 ``04_prompts/``: ``prompts.parquet`` (``prompt_id, arm, concept, sample, seed, text, n_tokens, ended,
-perplexity, nearest_caption, similarity, copied``) and ``length.json``. A prompt depends on its arm, concept and
-seed, not on the batch that it is written in. Ignored: the TTI model and its token window.
+perplexity, nearest_caption, similarity, copied``). A prompt depends on its arm, concept and seed, not on the batch
+that it is written in. Ignored: the TTI model and its token window.
 """
 
 from __future__ import annotations
@@ -50,12 +50,6 @@ class _SeededSampling(LogitsProcessor):
         )
         gumbel = -(-uniform.clamp_min(1e-300).log()).log()
         return scores + gumbel.to(scores.device, scores.dtype)
-
-
-def mean_length(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> float:
-    """Mean number of tokens a caption (the paper's "caption generation length", Experiments)."""
-    ids = tokenizer(list(texts), add_special_tokens=False, verbose=False).input_ids
-    return float(np.mean([len(row) for row in ids]))
 
 
 @torch.inference_mode()
@@ -149,6 +143,8 @@ def generate_prompts(
 ) -> pd.DataFrame:
     """Write every arm's prompts for every concept. ``checkpoints``: finetuned arm → its folder.
 
+    ``length_file``: ``length.json`` of stage 01; its ``tokens`` is a prompt's length (Experiments).
+
     Each arm is kept as soon as it is written, so an interrupted run goes on with the next one.
     """
     folder, base = Path(out_dir), (profile.language_model.model, profile.language_model.revision)
@@ -156,14 +152,13 @@ def generate_prompts(
     key = {"seed": profile.seed, "concepts": list(concepts), **profile.prompts.model_dump(), "base": base}
     with Stage(folder, key, inputs) as stage:
         if not stage.done:
-            length = mean_length(read_table(length_file)["text"].tolist(), load_tokenizer(*base))
-            write_json(folder / "length.json", {"mean_tokens": round(length, 3), "tokens": round(length)})
+            n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
             parts = []
             for arm in profile.prompts.arms:
                 part = folder / f"part_{arm}.json"
                 if not part.is_file():
                     model_id = (str(checkpoints[arm]), None) if arm in checkpoints else base
-                    write_json(part, _write_arm(arm, model_id, concepts, round(length), profile))
+                    write_json(part, _write_arm(arm, model_id, concepts, n_tokens, profile))
                 parts += json.loads(part.read_text(encoding="utf-8"))
             table = pd.DataFrame(parts)
             table["perplexity"] = perplexity(load_language_model(*base), load_tokenizer(*base), table["text"]).round(3)

@@ -236,13 +236,22 @@ class Stage:
         started = self.folder / "started.json"
         if not started.is_file() or read_record(started) != self.key:
             self._refuse_foreign_files()
-            shutil.rmtree(self.folder)
-            self.folder.mkdir()
+            for path in self._own_files():
+                path.unlink()
+            for path in sorted(self.folder.rglob("*"), reverse=True):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
             write_json(started, self.key)
         for name in self.damaged:
             self._set_aside(name)
         for leftover in self.folder.rglob(".*"):  # temporary names of a killed run
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+    def _own_files(self) -> list[Path]:
+        """All files in the folder, without those of stages that have a folder of their own inside it."""
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        inner = {path.parent for path in files if path.name in _RECORDS} - {self.folder}
+        return [path for path in files if not inner & set(path.parents)]
 
     def _set_aside(self, name: str) -> None:
         """Move a changed output out of the way; a person may have changed it on purpose."""
@@ -258,7 +267,7 @@ class Stage:
         if not self.record.is_file():
             return
         known = set(read_record(self.record).get("outputs", ()))
-        present = {str(path.relative_to(self.folder)) for path in self.folder.rglob("[!.]*") if path.is_file()}
+        present = {str(path.relative_to(self.folder)) for path in self._own_files() if path.name[0] != "."}
         foreign = sorted(name for name in present - known if Path(name).name not in _RECORDS)
         if foreign:
             raise C2IError(
@@ -269,7 +278,7 @@ class Stage:
     def __exit__(self, kind, value, traceback) -> None:
         if kind is not None or self.done:
             return
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name not in _RECORDS)
+        files = [path for path in self._own_files() if path.name not in _RECORDS]
         outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
         times = {"start": self.started.isoformat(), "end": datetime.now(timezone.utc).isoformat()}
         write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})

@@ -1,6 +1,7 @@
-"""Make ``c2i_lib/wordnet_nouns.parquet`` (``lemma, n_senses, category``) from WordNet 3.0's noun files.
+"""Make ``c2i_lib/wordnet_nouns.parquet`` (``lemma, n_senses, category, physical, region``) from WordNet 3.0's nouns.
 
-``category`` is the lexicographer file of the first, most frequent sense: animal, artifact, food, ...
+Of the first, most frequent sense: ``category`` is its lexicographer file (animal, artifact, food, ...), ``physical``
+whether it is a kind of physical entity, ``region`` whether it is a country, state or continent by name.
 WordNet 3.0 is free under Princeton's licence; Debian packs it:
 
     apt-get download wordnet-base && dpkg -x wordnet-base_*.deb wordnet
@@ -21,19 +22,41 @@ CATEGORIES = (
 ).split()
 
 
+PHYSICAL_ENTITY = "00001930"
+REGIONS = frozenset(("08491826", "09254614"))  # administrative district, continent
+
+
+def _ancestors(offset: str, parents: dict[str, list[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [offset]
+    while waiting:
+        new = set(parents[waiting.pop()]) - found
+        found |= new
+        waiting += new
+    return found
+
+
 def read_nouns(folder: Path) -> pd.DataFrame:
-    category_of = {}
+    category_of, parents, instances = {}, {}, set()
     for line in (folder / "data.noun").read_text(encoding="latin-1").splitlines():
         if not line.startswith(" "):
-            offset, file_number = line.split(" ", 2)[:2]
+            fields = line.split(" | ")[0].split()
+            offset, file_number = fields[:2]
             category_of[offset] = CATEGORIES[int(file_number) - 3]
+            pointers = list(zip(fields, fields[1:], fields[2:], strict=False))
+            parents[offset] = [target for kind, target, part in pointers if kind in ("@", "@i") and part == "n"]
+            if any(kind == "@i" and part == "n" for kind, _, part in pointers):
+                instances.add(offset)
     rows = []
     for line in (folder / "index.noun").read_text(encoding="latin-1").splitlines():
         if not line.startswith(" "):
             fields = line.split()
             n_senses = int(fields[2])
-            rows.append((fields[0].replace("_", " "), n_senses, category_of[fields[-n_senses]]))
-    return pd.DataFrame(rows, columns=["lemma", "n_senses", "category"])
+            first = fields[-n_senses]
+            above = _ancestors(first, parents)
+            region = first in instances and bool(above & REGIONS)
+            rows.append((fields[0].replace("_", " "), n_senses, category_of[first], PHYSICAL_ENTITY in above, region))
+    return pd.DataFrame(rows, columns=["lemma", "n_senses", "category", "physical", "region"])
 
 
 def main() -> None:

@@ -1,0 +1,159 @@
+"""Scored candidates → the concepts of the study: a rule proposes, a person decides.
+
+In: candidates of ``scoring.py``, and the decisions of a person where there are any. Out: a proposal, a reason and a
+decision a candidate, and ``concepts.yaml``. The paper "manually filtered these results to retain only noun-phrases that
+are likely to be an image main subject" (Experiments). Ignored: pictures; the rule knows words only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from c2i_lib.errors import CaptionError
+from c2i_lib.files import atomic_path
+
+KEEP, DROP = "keep", "drop"
+RULE = "rule"
+# WordNet's categories whose physical entities can be the main subject of a picture.
+SUBJECT_CATEGORIES = frozenset(
+    "animal artifact body food location object person phenomenon plant substance tops".split()
+)
+MEDIUM_WORDS = frozenset(
+    "album art artwork backdrop background banner border canvas cartoon clip clipart clipping collage collection "
+    "cd cover design diagram download drawing dust dvd edition emoji footage frame gif grain graphic graphics icon "
+    "icons illustration image images jpeg jpg layout line lines logo magazine media model outline paint painting "
+    "pattern phone photo photograph photographer photography photoshoot pic picture pictures png portrait "
+    "poster preview print product promo quality render rendering res resolution royalty scan scene screen "
+    "screenshot series shot silhouette sketch snapshot sticker stock style symbol template text texture thumbnail "
+    "title vector version video view wallpaper web website".split()
+)
+PLACE_WORDS = frozenset(
+    "angle area back base bottom center centre close-up closeup corner detail edge exterior front inside interior "
+    "left middle outside part place rear right section side spot surface top upside way world".split()
+)
+MEASURE_WORDS = frozenset(
+    "amount bunch carat centimeter couple dozen feet foot gram group half inch kilo kilogram kit liter litre lot "
+    "meter metre mile millimeter number ounce pack package pair percent piece pint pound quarter row set size stack "
+    "ton unit yard".split()
+)
+VAGUE_WORDS = frozenset(
+    "actor adult anyone artist author baby-sitter black blue body business character cm color colour company "
+    "creature element event everyone expert feature friend gift gold gray green grey guest guy human idea "
+    "individual item kind leader member men name object one owner people person pic player politician red silver "
+    "someone star stuff team thing type us user visitor white".split()
+)
+
+
+def _reason(row) -> str:
+    """Why the rule would drop a candidate, or an empty string."""
+    words = set(row.phrase.split())
+    if words & MEDIUM_WORDS:
+        return "names the medium, not the subject"
+    if row.head in PLACE_WORDS:
+        return "a view or a part"
+    if row.head in MEASURE_WORDS:
+        return "a measure or a quantity"
+    if row.head in VAGUE_WORDS:
+        return "too vague to draw"
+    if row.senses_of == "none":
+        return "not in WordNet: a brand or a name"
+    if row.region:
+        return "a country or region: no one picture"
+    if not row.physical or row.category not in SUBJECT_CATEGORIES:
+        return f"not a physical thing ({row.category})"
+    return "" if len(row.head) > 2 else "an abbreviation"
+
+
+def propose(candidates: pd.DataFrame) -> pd.DataFrame:
+    """``candidates`` with ``proposal`` (keep or drop) and ``reason``: the rule in place of a person.
+
+    It keeps physical things of WordNet and drops media, views, measures, vague words, and all but the best candidate of
+    a head noun.
+    """
+    reasons = pd.Series([_reason(row) for row in candidates.itertuples()], candidates.index, dtype=str)
+    fits = reasons == ""
+    again = fits & candidates["head"].where(fits).duplicated()
+    best = candidates[fits & ~again].set_index("head")["phrase"]
+    reasons[again] = "as " + candidates.loc[again, "head"].map(best)
+    return candidates.assign(proposal=np.where(reasons == "", KEEP, DROP), reason=reasons)
+
+
+def read_decisions(path: Path) -> list[dict]:
+    """A person's decisions: ``phrase, decision, reason, by, at``. Empty without a file.
+
+    Raises ``CaptionError`` that names the entry when the file is damaged.
+    """
+    if not Path(path).is_file():
+        return []
+    try:
+        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["decisions"]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise CaptionError(f"{path} should hold a list named decisions: mend it or delete it ({error})") from error
+    for number, entry in enumerate(entries, 1):
+        wanted = {"phrase", "decision", "reason", "by", "at"}
+        if not isinstance(entry, dict) or set(entry) != wanted or entry["decision"] not in (KEEP, DROP):
+            raise CaptionError(
+                f"{path}, decision {number}: expected {', '.join(sorted(wanted))} with decision keep or drop, "
+                f"found {entry}"
+            )
+    return entries
+
+
+def write_decisions(path: Path, changes: Mapping[str, tuple[str, str]], by: str) -> None:
+    """Add ``{phrase: (keep or drop, reason)}`` to a person's decisions. The newest decision on a phrase counts."""
+    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    kept = [entry for entry in read_decisions(path) if entry["phrase"] not in changes]
+    added = [
+        {"phrase": phrase, "decision": decision, "reason": reason, "by": by, "at": at}
+        for phrase, (decision, reason) in changes.items()
+    ]
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(_as_yaml({"decisions": [*kept, *added]}), encoding="utf-8")
+
+
+def decide(candidates: pd.DataFrame, decisions: Sequence[Mapping], n_concepts: int) -> pd.DataFrame:
+    """Proposed candidates with ``decision``, ``decided_by`` and ``chosen``: the best ``n_concepts`` that are kept."""
+    known = {entry["phrase"]: entry for entry in decisions}
+    entries = [known.get(phrase) for phrase in candidates["phrase"]]
+    table = candidates.assign(
+        decision=_decided(entries, "decision", candidates["proposal"]),
+        reason=_decided(entries, "reason", candidates["reason"]),
+        decided_by=[entry["by"] if entry else RULE for entry in entries],
+    )
+    kept = table["decision"] == KEEP
+    return table.assign(chosen=kept & (kept.cumsum() <= n_concepts))
+
+
+def _decided(entries: Sequence[Mapping | None], key: str, proposed: Sequence[str]) -> list[str]:
+    return [entry[key] if entry else other for entry, other in zip(entries, proposed, strict=True)]
+
+
+def _as_yaml(value: object) -> str:
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+
+
+def write_concepts(path: Path, candidates: pd.DataFrame, decisions: Sequence[Mapping]) -> None:
+    """Write ``concepts.yaml``: who decided, the concepts (the best first), and the decisions of people."""
+    people = sorted({entry["by"] for entry in decisions})
+    latest = max((entry["at"] for entry in decisions), default=None)
+    note = f"reviewed by {', '.join(people)}" if people else "no human has looked at this list: a rule proposed it"
+    content = {
+        "note": note,
+        "decided_by": people or [RULE],
+        "decided_at": latest,
+        "concepts": candidates.loc[candidates["chosen"], "phrase"].tolist(),
+        "decisions": [dict(entry) for entry in decisions],
+    }
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(_as_yaml(content), encoding="utf-8")
+
+
+def read_concepts(path: Path) -> list[str]:
+    """The concepts of ``concepts.yaml``, the best first."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))["concepts"]
