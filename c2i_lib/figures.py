@@ -67,7 +67,7 @@ def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
         axes.axvline(measured["p95_tokens"], color="0.2", linewidth=1, linestyle=":", label=names["p95"])
         axes.set(xlabel=f"tokens a caption (longer than {longest}: {beyond:.1%})", ylabel="share of captions")
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.legend()
+        axes.legend(loc="center right")
         return figure
 
 
