@@ -80,7 +80,7 @@ def propose(candidates: pd.DataFrame) -> pd.DataFrame:
     fits = reasons == ""
     again = fits & candidates["head"].where(fits).duplicated()
     best = candidates[fits & ~again].set_index("head")["phrase"]
-    reasons[again] = "as " + candidates.loc[again, "head"].map(best)
+    reasons[again] = "as " + candidates.loc[again, "head"].map(best).astype(str)
     return candidates.assign(proposal=np.where(reasons == "", KEEP, DROP), reason=reasons)
 
 

@@ -43,7 +43,7 @@ class Lexicon:
 
     def role(self, word: str) -> int:
         """What ``word`` is in a noun phrase."""
-        if word == "|" or word.endswith(("'s", "s'")):
+        if word == "|" or word.endswith("'s"):
             return BREAK
         if is_junk(word):
             return SKIP
@@ -54,6 +54,7 @@ def tokenize(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Words of all texts in lower case, ``|`` for punctuation, and the row of each (``(n_words,)`` int)."""
     texts = pc.replace_substring(pc.utf8_lower(texts), "\N{RIGHT SINGLE QUOTATION MARK}", "'")
     texts = pc.replace_substring_regex(texts, r"[^\pL\pM\pN\s'-]+", " | ")
+    texts = pc.replace_substring_regex(texts, r"s'(\s|$)", r"s's\1")  # the possessive of a plural
     texts = pc.replace_substring_regex(texts, r"(^|\s)['-]+", r"\1| ")
     texts = pc.replace_substring_regex(texts, r"['-]+(\s|$)", r" |\1")
     words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts))
@@ -157,8 +158,13 @@ def _count(
     return pd.DataFrame(columns, columns=COLUMNS)
 
 
+def count_all(texts: Sequence[str], lexicon: Lexicon, n_workers: int | None = None) -> pd.DataFrame:
+    """All noun phrases of ``texts`` by a known lexicon (``COLUMNS``), the most frequent first."""
+    count = partial(count_batch, lexicon=lexicon)
+    return merge_counts(run_batches(count, texts, BATCH_SIZE, n_workers, "noun phrases (lexicon)"))
+
+
 def noun_phrases(texts: Sequence[str], n_sample: int = N_SAMPLE, n_workers: int | None = None) -> pd.DataFrame:
     """All noun phrases of ``texts`` (``COLUMNS``), by a lexicon learned from ``n_sample`` of them."""
     step = max(1, len(texts) // n_sample)
-    count = partial(count_batch, lexicon=learn_lexicon(texts[::step][:n_sample]))
-    return merge_counts(run_batches(count, texts, BATCH_SIZE, n_workers, "noun phrases (lexicon)"))
+    return count_all(texts, learn_lexicon(texts[::step][:n_sample]), n_workers)

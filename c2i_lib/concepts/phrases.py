@@ -101,7 +101,7 @@ def normalise_chunk(chunk) -> tuple[str, str, list[int]] | None:
     return " ".join([*words[:-1], head]), head, starts
 
 
-def _count(mentions: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
+def count_mentions(mentions: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
     """``(row, phrase, head)`` in the order of rows → counts (``COLUMNS``)."""
     found: dict[str, list] = {}
     for row, phrase, head in mentions:
@@ -122,11 +122,13 @@ def count_batch(texts: Sequence[str], first_row: int = 0) -> pd.DataFrame:
         for normalised in map(normalise_chunk, document.noun_chunks)
         if normalised
     )
-    return _count(mentions)
+    return count_mentions(mentions)
 
 
 def first_rows(groups: np.ndarray, rows: np.ndarray, n_groups: int) -> list[np.ndarray]:
     """Per group its ``N_EXAMPLES`` lowest rows. ``groups``: the group of each row, from 0 to ``n_groups - 1``."""
+    if not n_groups:
+        return []
     order = np.lexsort((rows, groups))
     groups, rows = groups[order], rows[order]
     starts = np.searchsorted(groups, np.arange(n_groups))

@@ -21,15 +21,16 @@ COMPONENTS = ("frequency", "ambiguity", "length")
 def _senses(table: pd.DataFrame) -> pd.DataFrame:
     """``senses, senses_of, category, physical, region`` of the phrase where WordNet has it, else of its head."""
     nouns = load_nouns()
-    whole, head = table["phrase"].isin(nouns.index), table["head"].isin(nouns.index)
-    entry = table["phrase"].where(whole, table["head"])
+    whole, head = nouns.index.get_indexer(table["phrase"]), nouns.index.get_indexer(table["head"])
+    row = np.where(whole >= 0, whole, head)
+    found, entries = row >= 0, nouns.iloc[np.maximum(row, 0)]
     return pd.DataFrame(
         {
-            "senses": nouns["n_senses"].reindex(entry).fillna(0).astype(int).to_numpy(),
-            "senses_of": np.select([whole, head], ["phrase", "head"], "none"),
-            "category": nouns["category"].astype(str).reindex(entry).fillna("unknown").to_numpy(),
-            "physical": entry.isin(nouns.index[nouns["physical"]]).to_numpy(),
-            "region": entry.isin(nouns.index[nouns["region"]]).to_numpy(),
+            "senses": np.where(found, entries["n_senses"], 0).astype(int),
+            "senses_of": np.select([whole >= 0, head >= 0], ["phrase", "head"], "none"),
+            "category": np.where(found, entries["category"].astype(str), "unknown"),
+            "physical": found & entries["physical"].to_numpy(),
+            "region": found & entries["region"].to_numpy(),
         }
     )
 
