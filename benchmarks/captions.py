@@ -32,12 +32,15 @@ ALL_CAPTIONS = 400_000_000  # of LAION-400M
 
 
 def write_source(captions: pa.Array, path: Path, n_rows: int) -> None:
-    """``n_rows`` captions: those given over and over, each copy with a number of its own."""
+    """``n_rows`` captions: those given over and over, each copy with a number of its own; a million a row group."""
     with pq.ParquetWriter(path, pa.schema([("TEXT", pa.string())])) as writer:
+        parts: list[pa.Array] = []
         for copy, start in enumerate(range(0, n_rows, len(captions))):
             part = captions.slice(0, min(len(captions), n_rows - start))
-            texts = pc.binary_join_element_wise(part, str(copy), " ") if copy else part
-            writer.write_table(pa.table({"TEXT": texts}))
+            parts.append(pc.binary_join_element_wise(part, str(copy), " ") if copy else part)
+            if sum(map(len, parts)) >= 1_000_000 or start + len(captions) >= n_rows:
+                writer.write_table(pa.table({"TEXT": pa.concat_arrays(parts)}))
+                parts = []
 
 
 def seconds_of(function, *arguments) -> tuple[float, object]:

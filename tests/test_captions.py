@@ -1,5 +1,6 @@
 import random
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -170,6 +171,38 @@ def test_killed_at_random_moments_a_restart_ends_with_the_same_bytes(tmp_path):
         assert sha256_of(killed / f"{name}.parquet") == sha256_of(
             tmp_path / "whole" / "01_captions" / f"{name}.parquet"
         )
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 56 MB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=56m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this test needs the right to mount a small file system: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, small_disk):
+    generator = np.random.default_rng(0)
+    letters = np.frombuffer((string.ascii_letters + string.digits).encode(), np.uint8)
+    letters = generator.choice(letters, 80_000_000).tobytes().decode()  # hardly compressible
+    texts = [letters[start : start + 1000] for start in range(0, len(letters), 1000)]
+    pd.DataFrame({"text": texts}).to_parquet(tmp_path / "source.parquet")
+    profile = profile_of(n_finetune=40_000, n_mining=20_000, n_length=20_000)
+    source, folder = str(tmp_path / "source.parquet"), small_disk / "01_captions"
+    with pytest.raises(OSError, match="No space left"):
+        prepare_captions(source, folder, profile)
+    assert [path.name for path in folder.iterdir()] == ["started.json"]
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    prepare_captions(source, folder, profile)
+    prepare_captions(source, tmp_path / "01_captions", profile)
+    for name in SPLITS:
+        assert sha256_of(folder / f"{name}.parquet") == sha256_of(tmp_path / "01_captions" / f"{name}.parquet")
 
 
 def profile_overrides(**changes):

@@ -20,7 +20,12 @@ TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
     "02_models/ft/training_log": "step tokens loss learning_rate eval_loss",
     "02_models/ft_tags/training_log": "step tokens loss learning_rate eval_loss",
-    "03_concepts/candidates": "phrase head frequency length senses category score rank chosen",
+    "01_captions/length/lengths": "n_tokens captions",
+    "03_concepts/phrases/phrases": "phrase head frequency document_frequency rows",
+    "03_concepts/candidates": (
+        "phrase head frequency document_frequency length senses senses_of category physical region frequency_score "
+        "ambiguity_score length_score score rank proposal reason decision decided_by chosen examples"
+    ),
     "04_prompts/prompts": (
         "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied"
     ),
@@ -34,8 +39,8 @@ TABLES = {
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
 }
-FIGURES = "01_funnel 02_training 03_concepts 04_prompts 05_first_concept 07_likert 08_quality_faithfulness".split()
-FIGURES += ["08_image_grid"]
+FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_concept 07_likert".split()
+FIGURES += ["08_quality_faithfulness", "08_image_grid"]
 PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
@@ -54,7 +59,7 @@ def test_a_run_leaves_every_other_documented_file(smoke_run):
     assert profile["name"] == "smoke"
     report = json.loads((smoke_run / "01_captions" / "report.json").read_text(encoding="utf-8"))
     assert report["read"] == report["kept"] + sum(report["dropped"].values())
-    concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))
+    concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))["concepts"]
     assert len(concepts) == len(set(concepts)) == 3
     for arm in ("ft", "ft_tags"):
         assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {

@@ -9,9 +9,10 @@ import torch
 from conftest import CAPTIONS
 from scipy.stats import chisquare
 
-from c2i_lib.files import sha256_of
+from c2i_lib.files import sha256_of, write_json
 from c2i_lib.language_model import load_language_model, load_tokenizer
-from c2i_lib.prompts import _SeededSampling, generate_prompts, mean_length, nearest_captions, seed_of, write_batch
+from c2i_lib.prompts import _SeededSampling, generate_prompts, nearest_captions, seed_of, write_batch
+from c2i_lib.stage import Stage
 
 SEEDS = [11, 22, 33, 44, 55]
 
@@ -128,11 +129,6 @@ def test_seeds_depend_on_every_part_and_fit_in_31_bits():
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-def test_mean_length_counts_tokens_without_tags(tokenizer):
-    texts = ["a cat", CAPTIONS[0]]
-    assert mean_length(texts, tokenizer) == sum(len(tokenizer.tokenize(text)) for text in texts) / 2
-
-
 def test_the_nearest_caption_is_the_most_similar_one():
     table = nearest_captions(["a red bicycle", "Blurry  PHOTO of a house", "qqqq"], list(CAPTIONS))
     assert table["nearest_caption"].tolist()[:2] == [CAPTIONS[0], CAPTIONS[2]]
@@ -152,11 +148,12 @@ def stages(write_stage, tmp_path, tiny_profile):
     from c2i_lib.finetuning import finetune
 
     table = pd.DataFrame({"caption_id": [f"caption-{n}" for n in range(6)], "text": CAPTIONS})
-    names = ("finetune_train", "finetune_eval", "length")
-    captions = write_stage(tmp_path / "01_captions", **dict.fromkeys(names, table))
+    captions = write_stage(tmp_path / "01_captions", finetune_train=table, finetune_eval=table)
+    with Stage(captions / "length", {}):
+        write_json(captions / "length" / "length.json", {"tokens": 12})
     splits = (captions / "finetune_train.parquet", captions / "finetune_eval.parquet")
     checkpoints = {arm: finetune(arm, *splits, tmp_path / "02_models", tiny_profile) for arm in ("ft", "ft_tags")}
-    return checkpoints, captions / "length.parquet", captions / "finetune_train.parquet"
+    return checkpoints, captions / "length" / "length.json", captions / "finetune_train.parquet"
 
 
 def test_every_arm_writes_every_prompt(stages, tmp_path, tiny_profile):

@@ -24,6 +24,7 @@ TESTED_ELSEWHERE = {
     "runtime": "test_language_model.py",
     "captions.__init__": "test_captions.py",
     "captions.splits": "test_captions.py",
+    "concepts.__init__": "test_concepts.py",
     "embedded.__init__": None,
     "embedded.captions": "test_embedded_world.py",
     "embedded.glyphs": "test_embedded_world.py",
