@@ -79,7 +79,9 @@ def test_training_has_a_line_and_the_evaluations_per_arm():
 
 
 def test_candidates_name_the_chosen_ones():
-    table = pd.DataFrame({"phrase": list("abcde"), "frequency": [50, 40, 30, 20, 10], "senses": [1, 2, 3, 1, 0]})
+    table = pd.DataFrame(
+        {"phrase": list("abcde"), "document_frequency": [50, 40, 30, 20, 10], "senses": [1, 2, 3, 1, 0]}
+    )
     figure = figures.plot_candidates(table.assign(chosen=[False, True, False, True, True]), n_labels=2)
     (axes,) = figure.axes
     assert [len(points.get_offsets()) for points in axes.collections] == [5, 2]
@@ -146,3 +148,13 @@ def test_pictures_fill_a_grid_and_leave_the_rest_empty():
     figure = figures.plot_pictures(pictures, [f"caption {number}" for number in range(5)], columns=3)
     assert [len(axis.images) for axis in figure.axes] == [1, 1, 1, 1, 1, 0]
     assert figure.axes[4].get_title() == "caption 4"
+
+
+def test_the_lengths_figure_shows_mean_and_tail():
+    lengths = pd.DataFrame({"n_tokens": [5, 8, 90], "captions": [60, 39, 1]})
+    measured = {"captions": 100, "mean_tokens": 7.02, "p95_tokens": 8.0}
+    figure = figures.plot_lengths(lengths, measured)
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [0.6, 0.39]
+    assert "longer than 16: 1.0%" in axes.get_xlabel()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean 7.0", "95 % have at most 8"]

@@ -92,6 +92,25 @@ def test_an_interrupted_stage_of_other_settings_leaves_nothing(folder):
     assert run_stage(folder, {"n": 2}) == ["a.txt", "b.txt"]
 
 
+def test_a_stage_inside_another_ones_folder_is_its_own(folder):
+    """The inner stage's files are neither outputs of the outer one nor foreign to it, and outlive its reruns."""
+    run_stage(folder / "inner")
+    assert run_stage(folder) == ["a.txt", "b.txt"]
+    assert set(json.loads((folder / "stage.json").read_text())["outputs"]) == {"a.txt", "b.txt"}
+    assert run_stage(folder, {"n": 2}) == ["a.txt", "b.txt"]
+    assert run_stage(folder / "inner") is None
+    (folder / "inner" / "a.txt").unlink()
+    assert run_stage(folder, {"n": 2}) is None
+
+
+def test_other_settings_leave_no_empty_folders(folder):
+    with Stage(folder, {"n": 1}):
+        (folder / "old").mkdir()
+        (folder / "old" / "a.txt").write_text("a")
+    run_stage(folder, {"n": 2})
+    assert not (folder / "old").exists()
+
+
 def test_a_full_disk_is_told_before_work_starts(folder, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 30, 1 << 30, 3 << 20))

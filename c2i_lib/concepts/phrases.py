@@ -13,12 +13,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from c2i_lib.concepts.wordnet import load_spacy, singular
+
+if TYPE_CHECKING:  # importing spaCy takes seconds
+    from spacy.language import Language
+    from spacy.tokens import Doc, Span
 
 N_EXAMPLES = 3  # captions kept a phrase
 BATCH_SIZE = 2_000  # captions a task; the result does not depend on it
@@ -37,12 +42,12 @@ _BREAKS = frozenset(". , : -LRB- -RRB- `` '' \"\" NFP POS".split())
 
 
 @lru_cache(maxsize=1)
-def load_parser():
+def load_parser() -> Language:
     """spaCy's tokenizer, tagger and parser: all that noun phrases need, and a seventh of the whole pipeline's time."""
     return load_spacy(("ner", "lemmatizer", "attribute_ruler", "senter"))
 
 
-def _mark_nouns(document) -> None:
+def _mark_nouns(document: Doc) -> None:
     """Set the coarse part of speech where ``noun_chunks`` looks at it, as the slow attribute ruler would."""
     from spacy.symbols import NOUN, PRON, PROPN
 
@@ -55,7 +60,7 @@ def _mark_nouns(document) -> None:
             token.pos = PRON
 
 
-def parse(texts: Iterable[str], batch_size: int = 128) -> Iterator:
+def parse(texts: Iterable[str], batch_size: int = 128) -> Iterator[Doc]:
     """spaCy documents of ``texts`` whose ``noun_chunks`` are those of the whole pipeline."""
     for document in load_parser().pipe(texts, batch_size=batch_size):
         _mark_nouns(document)
@@ -68,7 +73,7 @@ def is_junk(word: str) -> bool:
     return word in JUNK_WORDS or len(letters) < 2 or not letters.isalpha()
 
 
-def _units(chunk) -> list[tuple[str, str, int]]:
+def _units(chunk: Span) -> list[tuple[str, str, int]]:
     """Words of a noun chunk as ``(word, tag of its last part, start)``: parts joined by hyphens are one word."""
     units: list[tuple[str, str, int]] = []
     glued = False
@@ -85,7 +90,7 @@ def _units(chunk) -> list[tuple[str, str, int]]:
     return units
 
 
-def normalise_chunk(chunk) -> tuple[str, str, list[int]] | None:
+def normalise_chunk(chunk: Span) -> tuple[str, str, list[int]] | None:
     """A noun chunk as ``(phrase, head, where its words start in the text)``; None where nothing is left to name."""
     words: list[str] = []
     starts: list[int] = []

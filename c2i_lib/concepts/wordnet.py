@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from c2i_lib.errors import MissingPackageError
+
+if TYPE_CHECKING:  # importing spaCy takes seconds
+    from spacy.language import Language
 
 # WordNet's rules of detachment for nouns (morphy(7WN)): ending of the plural → ending of the singular.
 _DETACHMENT = (("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"))
@@ -31,7 +35,7 @@ def _senses() -> dict[str, int]:
     return load_nouns()["n_senses"].to_dict()
 
 
-def load_spacy(exclude: tuple[str, ...]):
+def load_spacy(exclude: tuple[str, ...]) -> Language:
     """spaCy's English pipeline without the components ``exclude``. Raises ``MissingPackageError`` without it."""
     try:
         import spacy
