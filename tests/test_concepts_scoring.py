@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from c2i_lib.concepts.scoring import COMPONENTS, leave_one_out, score
-from c2i_lib.concepts.wordnet import load_nouns
 from c2i_lib.config import load_profile
+from c2i_lib.noun_phrases.wordnet import load_nouns
 
 
 def counted(*rows):

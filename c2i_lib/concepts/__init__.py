@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from c2i_lib.concepts import lexicon, phrases
 from c2i_lib.concepts.curation import decide, propose, read_concepts, read_decisions, write_concepts, write_decisions
 from c2i_lib.concepts.scoring import leave_one_out, score
 from c2i_lib.config import Concepts, Profile
 from c2i_lib.errors import CaptionError
 from c2i_lib.files import write_table
+from c2i_lib.noun_phrases import lexicon, parser
 from c2i_lib.stage import Stage, read_table
 
 __all__ = ["decisions_file", "leave_one_out", "mine_concepts", "read_concepts", "read_decisions", "write_decisions"]
 
-_EXTRACTORS = {"parser": phrases.noun_phrases, "lexicon": lexicon.noun_phrases}
+_EXTRACTORS = {"parser": parser.noun_phrases, "lexicon": lexicon.noun_phrases}
 
 
 def decisions_file(run_dir: Path, settings: Concepts) -> Path:
@@ -30,7 +30,7 @@ def decisions_file(run_dir: Path, settings: Concepts) -> Path:
 
 
 def count_phrases(captions: Path, out_dir: Path, settings: Concepts) -> Path:
-    """Count all noun phrases of a caption table. Returns the table's path (columns: see ``phrases.py``)."""
+    """Count all noun phrases of a caption table. Returns the table's path (columns: see ``noun_phrases/parser.py``)."""
     path = Path(out_dir) / "phrases.parquet"
     with Stage(path.parent, {"extractor": settings.extractor}, [captions]) as stage:
         if not stage.done:

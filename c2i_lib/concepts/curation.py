@@ -17,6 +17,7 @@ import yaml
 
 from c2i_lib.errors import CaptionError
 from c2i_lib.files import atomic_path
+from c2i_lib.noun_phrases.kinds import VAGUE_WORDS, unlikely_subject
 
 KEEP, DROP = "keep", "drop"
 RULE = "rule"
@@ -24,41 +25,12 @@ RULE = "rule"
 SUBJECT_CATEGORIES = frozenset(
     "animal artifact body food location object person phenomenon plant substance tops".split()
 )
-MEDIUM_WORDS = frozenset(
-    "album art artwork backdrop background banner border canvas cartoon clip clipart clipping collage collection "
-    "cd cover design diagram download drawing dust dvd edition emoji footage frame gif grain graphic graphics icon "
-    "icons illustration image images jpeg jpg layout line lines logo magazine media model outline paint painting "
-    "pattern phone photo photograph photographer photography photoshoot pic picture pictures png portrait "
-    "poster preview print product promo quality render rendering res resolution royalty scan scene screen "
-    "screenshot series shot silhouette sketch snapshot sticker stock style symbol template text texture thumbnail "
-    "title vector version video view wallpaper web website".split()
-)
-PLACE_WORDS = frozenset(
-    "angle area back base bottom center centre close-up closeup corner detail edge exterior front inside interior "
-    "left middle outside part place rear right section side spot surface top upside way world".split()
-)
-MEASURE_WORDS = frozenset(
-    "amount bunch carat centimeter couple dozen feet foot gram group half inch kilo kilogram kit liter litre lot "
-    "meter metre mile millimeter number ounce pack package pair percent piece pint pound quarter row set size stack "
-    "ton unit yard".split()
-)
-VAGUE_WORDS = frozenset(
-    "actor adult anyone artist author baby-sitter black blue body business character cm color colour company "
-    "creature element event everyone expert feature friend gift gold gray green grey guest guy human idea "
-    "individual item kind leader member men name object one owner people person pic player politician red silver "
-    "someone star stuff team thing type us user visitor white".split()
-)
 
 
 def _reason(row) -> str:
     """Why the rule would drop a candidate, or an empty string."""
-    words = set(row.phrase.split())
-    if words & MEDIUM_WORDS:
-        return "names the medium, not the subject"
-    if row.head in PLACE_WORDS:
-        return "a view or a part"
-    if row.head in MEASURE_WORDS:
-        return "a measure or a quantity"
+    if reason := unlikely_subject(row.phrase, row.head):
+        return reason
     if row.head in VAGUE_WORDS:
         return "too vague to draw"
     if row.senses_of == "none":

@@ -1,8 +1,8 @@
 """Counted noun phrases → scored candidates.
 
-In: counts of ``phrases.py`` or ``lexicon.py``. Out: the same rows with three components and a score. The paper "scored
-them according to frequency, word sense ambiguity, and length" (Experiments) and gives no formula; this one is ours.
-Ignored: whether a candidate can be drawn (``curation.py``).
+In: counts of ``noun_phrases``. Out: the same rows with three components and a score. The paper "scored them according
+to frequency, word sense ambiguity, and length" (Experiments) and gives no formula; this one is ours. Ignored: whether
+a candidate can be drawn (``curation.py``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from c2i_lib.concepts.wordnet import load_nouns
 from c2i_lib.config import Concepts
+from c2i_lib.noun_phrases.wordnet import load_nouns
 
 COMPONENTS = ("frequency", "ambiguity", "length")
 

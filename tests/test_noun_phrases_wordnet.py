@@ -1,6 +1,6 @@
 import pytest
 
-from c2i_lib.concepts.wordnet import load_nouns, singular
+from c2i_lib.noun_phrases.wordnet import load_nouns, singular
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from c2i_lib.concepts.wordnet import load_spacy, singular
+from c2i_lib.noun_phrases.wordnet import load_spacy, singular
 
 if TYPE_CHECKING:  # importing spaCy takes seconds
     from spacy.language import Language

@@ -1,6 +1,6 @@
 """Captions → counted noun phrases without a parser: a lexicon learned from the parser, applied by array kernels.
 
-In: caption texts. Out: the same counts as ``phrases.py``, about right instead of exactly, and some hundred times
+In: caption texts. Out: the same counts as ``parser.py``, about right instead of exactly, and some hundred times
 faster: see ``benchmarks/mining.py`` for precision and recall. ``learn_lexicon`` lets the parser read a sample and notes
 what each word is in noun phrases; ``count_batch`` then takes maximal runs of such words. Ignored: context.
 """
@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from c2i_lib.concepts.phrases import (
+from c2i_lib.noun_phrases.parser import (
     COLUMNS,
     first_rows,
     is_junk,
@@ -26,7 +26,7 @@ from c2i_lib.concepts.phrases import (
     parse,
     run_batches,
 )
-from c2i_lib.concepts.wordnet import singular
+from c2i_lib.noun_phrases.wordnet import singular
 
 BREAK, SKIP, MODIFIER, NOUN = range(4)  # ends a phrase; is left out of it; may stand in it; may be its head
 N_SAMPLE = 20_000  # captions that the parser reads

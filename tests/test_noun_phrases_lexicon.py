@@ -5,8 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from c2i_lib.concepts import phrases
-from c2i_lib.concepts.lexicon import (
+from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.noun_phrases import parser
+from c2i_lib.noun_phrases.lexicon import (
     BREAK,
     MODIFIER,
     NOUN,
@@ -18,15 +19,14 @@ from c2i_lib.concepts.lexicon import (
     noun_phrases,
     tokenize,
 )
-from c2i_lib.concepts.wordnet import singular
-from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.noun_phrases.wordnet import singular
 
 WORDS = {"on": BREAK, "the": BREAK, "very": SKIP, "red": MODIFIER, "old": MODIFIER, "dogs": NOUN, "boat": NOUN}
 LEXICON = Lexicon(WORDS)
 
 
 def count(texts):
-    return phrases.merge_counts([count_batch(texts, 0, LEXICON)]).set_index("phrase")
+    return parser.merge_counts([count_batch(texts, 0, LEXICON)]).set_index("phrase")
 
 
 def test_runs_of_words_that_end_in_a_noun_are_phrases():
@@ -69,7 +69,7 @@ def count_by_hand(texts):
                     head = singular(run[-1][0])
                     mentions.append((row, " ".join([*(word for word, _ in run[:-1]), head]), head))
                 run = []
-    return phrases.merge_counts([phrases.count_mentions(mentions)])
+    return parser.merge_counts([parser.count_mentions(mentions)])
 
 
 def test_the_arrays_count_as_a_plain_loop_does():
@@ -77,13 +77,13 @@ def test_the_arrays_count_as_a_plain_loop_does():
     words = [*WORDS, "|", "xl", "boats", "dog"]
     texts = [" ".join(generator.choice(words, generator.integers(0, 14))) for _ in range(3000)]
     expected = count_by_hand(texts)
-    found = phrases.merge_counts([count_batch(texts[:1234], 0, LEXICON), count_batch(texts[1234:], 1234, LEXICON)])
+    found = parser.merge_counts([count_batch(texts[:1234], 0, LEXICON), count_batch(texts[1234:], 1234, LEXICON)])
     pd.testing.assert_frame_equal(found.drop(columns="rows"), expected.drop(columns="rows"))
     assert all(map(np.array_equal, found["rows"], expected["rows"]))
 
 
 def test_processes_change_nothing(monkeypatch):
-    monkeypatch.setattr("c2i_lib.concepts.lexicon.BATCH_SIZE", 2)
+    monkeypatch.setattr("c2i_lib.noun_phrases.lexicon.BATCH_SIZE", 2)
     texts = ["old dogs", "red boat", "boat", "dogs", "old boat"]
     one, two = count_all(texts, LEXICON, n_workers=1), count_all(texts, LEXICON, n_workers=2)
     pd.testing.assert_frame_equal(one.drop(columns="rows"), two.drop(columns="rows"))
@@ -91,7 +91,7 @@ def test_processes_change_nothing(monkeypatch):
 
 def test_a_learned_lexicon_finds_most_of_what_the_parser_finds():
     texts = [pair.caption for pair in make_pairs() if pair.caption][:3000]
-    parsed = phrases.noun_phrases(texts[1::2]).set_index("phrase")["frequency"]
+    parsed = parser.noun_phrases(texts[1::2]).set_index("phrase")["frequency"]
     fast = count_all(texts[1::2], learn_lexicon(texts[::2])).set_index("phrase")["frequency"]
     both = pd.concat([parsed, fast], axis=1, keys=["parser", "lexicon"]).fillna(0)
     shared = both.min(axis=1).sum()

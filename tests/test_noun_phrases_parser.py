@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.concepts.phrases import (
+from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.noun_phrases.parser import (
     count_batch,
     count_mentions,
     is_junk,
@@ -13,7 +14,6 @@ from c2i_lib.concepts.phrases import (
     normalise_chunk,
     noun_phrases,
 )
-from c2i_lib.embedded.captions import make_pairs
 
 CAPTIONS = [
     "Three red apples on a wooden table",
@@ -119,7 +119,7 @@ def test_batches_add_up_in_any_order():
 
 
 def test_processes_change_nothing(monkeypatch):
-    monkeypatch.setattr("c2i_lib.concepts.phrases.BATCH_SIZE", 2)
+    monkeypatch.setattr("c2i_lib.noun_phrases.parser.BATCH_SIZE", 2)
     one, two = noun_phrases(CAPTIONS, n_workers=1), noun_phrases(CAPTIONS, n_workers=2)
     pd.testing.assert_frame_equal(one.drop(columns="rows"), two.drop(columns="rows"))
 
