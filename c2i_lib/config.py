@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from c2i_lib.errors import ProfileError
 
 PROFILES_DIR = Path(__file__).parent / "profiles"
-FINETUNED_ARMS = ("ft", "ft_tags")
+FINETUNED_ARMS = ("ft", "ft_tags", "ft_topic")
 ARMS = ("concept_only", "base", *FINETUNED_ARMS)
 
 # Keys that may be given without their section.
@@ -25,7 +25,8 @@ _SHORT_KEYS = {"caption_source": "captions.source"}
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-PromptArm = Literal["concept_only", "base", "ft", "ft_tags"]
+FinetunedArm = Literal["ft", "ft_tags", "ft_topic"]
+PromptArm = Literal["concept_only", "base", "ft", "ft_tags", "ft_topic"]
 
 
 class _Section(BaseModel):
@@ -58,14 +59,16 @@ class LanguageModel(_Section):
 
     model: str  # "embedded:smollm2-135m", a folder or a hub id
     revision: str | None = None
-    frozen_layers: Annotated[int, Field(ge=0)]  # the first so many transformer layers do not train
+    # The first so many transformer layers do not train; a number, or a share such as the paper's "42/48".
+    frozen_layers: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
 
 
 class Finetuning(_Section):
     """Stage 02: how the layers that are not frozen train."""
 
-    arms: tuple[Literal["ft", "ft_tags"], ...]
+    arms: tuple[FinetunedArm, ...]
     epochs: Count
+    early_stopping: Count | None = None  # stop after so many epochs without a lower held-out loss, and keep the best
     learning_rate: Annotated[float, Field(gt=0)]
     batch_size: Count  # blocks a step
     block_length: Annotated[int, Field(ge=4)]  # tokens

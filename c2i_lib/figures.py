@@ -20,6 +20,7 @@ from c2i_lib.files import atomic_path
 STYLE = Path(__file__).parent / "c2i.mplstyle"
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
 ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
+ARM_COLORS |= {"ft_topic": "#CC79A7"}
 _DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 
 

@@ -52,19 +52,33 @@ def transformer_layers(model: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
+def count_frozen_layers(model: PreTrainedModel, frozen_layers: int | str) -> int:
+    """``language_model.frozen_layers`` of a profile as a number: itself, or a share such as the paper's ``42/48``.
+
+    Raises ``ModelError`` when no layer would be left to train.
+    """
+    n_layers = len(transformer_layers(model))
+    if isinstance(frozen_layers, str):
+        part, whole = map(int, frozen_layers.split("/"))
+        n_frozen = n_layers * part // whole
+    else:
+        n_frozen = frozen_layers
+    if not 0 <= n_frozen < n_layers:
+        raise ModelError(
+            f"language_model.frozen_layers is {frozen_layers}, but the model has {n_layers} layers: "
+            f"give a number from 0 to {n_layers - 1}, or a share such as 42/48"
+        )
+    return n_frozen
+
+
 def freeze_lower_layers(model: PreTrainedModel, n_frozen: int) -> tuple[int, int]:
     """Freeze embeddings, the first ``n_frozen`` layers and the output head; the rest trains.
 
     The paper "froze the first 42 layers and trained the last 6" (Method). The head is tied to the embeddings
-    in GPT-2 and SmolLM2, so it stays frozen with them. Returns the numbers of trainable and frozen parameters.
+    in GPT-2 and SmolLM2, so it stays frozen with them: a head that trains would send the backward pass through
+    every layer. Returns the numbers of trainable and frozen parameters.
     """
-    layers = transformer_layers(model)
-    if not 0 <= n_frozen < len(layers):
-        raise ModelError(
-            f"language_model.frozen_layers is {n_frozen}, but the model has {len(layers)} layers: "
-            f"give a number from 0 to {len(layers) - 1}"
-        )
-    frozen = [*layers[:n_frozen], model.get_output_embeddings()]
+    frozen = [*transformer_layers(model)[:n_frozen], model.get_output_embeddings()]
     frozen += [part for part in model.modules() if isinstance(part, nn.Embedding)]
     model.requires_grad_(True)
     for part in frozen:

@@ -20,9 +20,11 @@ from tqdm import tqdm
 from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
-from c2i_lib.config import Profile, Prompts
+from c2i_lib.config import FINETUNED_ARMS, Profile, Prompts
+from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, seed_of, write_json, write_table
 from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
+from c2i_lib.noun_phrases.topics import topic_tag
 from c2i_lib.stage import Stage, read_table
 
 
@@ -65,16 +67,20 @@ def write_batch(
     """One prompt per seed, each ``concept`` and its continuation, ``n_tokens`` tokens in all.
 
     At least two tokens follow the concept. The concept stands as the arm saw the beginning of a caption in training:
-    after bos for ``ft_tags``, after a space for ``ft``, whose captions follow each other in a stream.
+    after bos for ``ft_tags``, after a space for ``ft``, whose captions follow each other in a stream. For ``ft_topic``
+    it stands in the topic tag, which is no part of the prompt, so that it may be anywhere in it.
     """
-    concept_ids = tokenizer(" " * (arm == "ft") + concept, add_special_tokens=False).input_ids
-    start = [tokenizer.bos_token_id] * (arm == "ft_tags") + concept_ids
+    front = topic_tag(concept).rstrip() if arm == "ft_topic" else " " * (arm == "ft") + concept
+    front_ids = tokenizer(front, add_special_tokens=False).input_ids
+    start = [tokenizer.bos_token_id] * (arm in ("ft_tags", "ft_topic")) + front_ids
+    concept_ids = [] if arm == "ft_topic" else front_ids
     ids = torch.tensor([start] * len(seeds), device=model.device)
     sampling = [TemperatureLogitsWarper(settings.temperature), TopPLogitsWarper(settings.top_p), _SeededSampling(seeds)]
     output = model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         max_new_tokens=max(2, n_tokens - len(concept_ids)),
+        min_new_tokens=2 if arm == "ft_topic" else None,  # an empty prompt would be no prompt
         do_sample=False,
         temperature=None,
         top_p=None,
@@ -133,6 +139,30 @@ def _write_arm(arm: str, model_id: tuple, concepts: Sequence[str], n_tokens: int
     return rows
 
 
+def write_samples(
+    checkpoints: Mapping[str, Path], concepts: Sequence[str], n_tokens: int, profile: Profile
+) -> pd.DataFrame:
+    """One prompt of ``base`` and of each finetuned arm for each concept, to look at: ``arm, concept, text, ended``."""
+    base = (profile.language_model.model, profile.language_model.revision)
+    one = profile.model_copy(update={"prompts": profile.prompts.model_copy(update={"n_per_concept": 1})})
+    models = {"base": base, **{arm: (str(folder), None) for arm, folder in checkpoints.items()}}
+    rows = [_write_arm(arm, model_id, concepts, n_tokens, one) for arm, model_id in models.items()]
+    return pd.DataFrame([row for part in rows for row in part])
+
+
+def diversity(texts: Sequence[str]) -> dict[str, float]:
+    """How little texts repeat themselves: distinct n-grams of words / all n-grams, over all texts together.
+
+    ``type_token_ratio`` is n = 1; ``distinct_2`` and ``distinct_3`` as in Li et al. 2016 (arXiv:1510.03055).
+    """
+    words = [text.lower().split() for text in texts]
+    result = {}
+    for n, name in ((1, "type_token_ratio"), (2, "distinct_2"), (3, "distinct_3")):
+        grams = [tuple(row[start : start + n]) for row in words for start in range(len(row) - n + 1)]
+        result[name] = len(set(grams)) / max(1, len(grams))
+    return result
+
+
 def generate_prompts(
     checkpoints: Mapping[str, Path],
     concepts: Sequence[str],
@@ -150,6 +180,9 @@ def generate_prompts(
     folder, base = Path(out_dir), (profile.language_model.model, profile.language_model.revision)
     inputs = [length_file, train_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
     key = {"seed": profile.seed, "concepts": list(concepts), **profile.prompts.model_dump(), "base": base}
+    missing = set(profile.prompts.arms) & set(FINETUNED_ARMS) - set(checkpoints)
+    if missing:
+        raise C2IError(f"prompts.arms has {sorted(missing)}, but no checkpoint of it is given: run stage 02 for it")
     with Stage(folder, key, inputs) as stage:
         if not stage.done:
             n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]

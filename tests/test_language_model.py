@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaC
 
 from c2i_lib.errors import ModelError
 from c2i_lib.language_model import (
+    count_frozen_layers,
     freeze_lower_layers,
     load_language_model,
     load_tokenizer,
@@ -61,10 +62,14 @@ def test_freezing_again_with_fewer_layers_thaws_the_others():
     assert all(parameter.requires_grad for parameter in transformer_layers(model).parameters())
 
 
-@pytest.mark.parametrize("n_frozen", [-1, 4, 42])
-def test_freezing_more_layers_than_can_be_is_refused(n_frozen):
+@pytest.mark.parametrize("frozen_layers", [-1, 4, 42, "48/48"])
+def test_freezing_more_layers_than_can_be_is_refused(frozen_layers):
     with pytest.raises(ModelError, match="frozen_layers is .* from 0 to 3"):
-        freeze_lower_layers(build("gpt2"), n_frozen)
+        count_frozen_layers(build("gpt2"), frozen_layers)
+
+
+def test_a_share_of_the_layers_is_rounded_down():
+    assert [count_frozen_layers(build("gpt2"), value) for value in (0, 3, "42/48", "1/2")] == [0, 3, 3, 2]
 
 
 def test_perplexity_equals_the_models_own_loss(tiny_language_model):

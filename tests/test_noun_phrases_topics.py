@@ -14,7 +14,9 @@ TOPICS = {
     "a vector icon of a lighthouse": "lighthouse",
     "beautiful black cat sleeping on the sofa": "beautiful black cat",
     "person on stage with a guitar": "person",
-    "watercolor painting": "watercolor painting",  # nothing else is there
+    "watercolor painting": "watercolor",
+    "trombone icon, simple flat design, high resolution": "trombone",
+    "cute fireworks cartoon, vector art": "cute firework",
     "404": "",
 }
 

@@ -16,10 +16,10 @@ from c2i_lib.files import sha256_of
 from c2i_lib.pipeline import check_parameters, is_done, notebook_path, run_notebooks
 from c2i_lib.stage import STAGES, open_run
 
+LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
 TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
-    "02_models/ft/training_log": "step tokens loss learning_rate eval_loss",
-    "02_models/ft_tags/training_log": "step tokens loss learning_rate eval_loss",
+    **{f"02_models/{arm}/training_log": LOG for arm in ("ft", "ft_tags", "ft_topic")},
     "01_captions/length/lengths": "n_tokens captions",
     "03_concepts/phrases/phrases": "phrase head frequency document_frequency rows",
     "03_concepts/candidates": (
@@ -41,7 +41,8 @@ TABLES = {
 }
 FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_concept 07_likert".split()
 FIGURES += ["08_quality_faithfulness", "08_image_grid"]
-PAPER_TABLES = "01_captions 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means 08_comparison".split()
+PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means".split()
+PAPER_TABLES += ["08_comparison"]
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -61,13 +62,13 @@ def test_a_run_leaves_every_other_documented_file(smoke_run):
     assert report["read"] == report["kept"] + sum(report["dropped"].values())
     concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))["concepts"]
     assert len(concepts) == len(set(concepts)) == 3
-    for arm in ("ft", "ft_tags"):
+    for arm in ("ft", "ft_tags", "ft_topic"):
         assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
             path.name for path in (smoke_run / "02_models" / arm).iterdir()
         }
     images = pd.read_parquet(smoke_run / "05_images" / "images.parquet")
     assert {path.name for path in (smoke_run / "05_images").glob("*.png")} == set(images["path"])
-    assert len(images) == 4 * 3 * 2
+    assert len(images) == 5 * 3 * 2
     for survey in ("survey_1", "survey_2"):
         assert len(pd.read_csv(smoke_run / "06_survey" / survey / "sheet.csv")) == 12
 
@@ -79,7 +80,9 @@ def test_the_whole_run_belongs_together(smoke_run):
     prompts, images, items, scores, ratings = (pd.read_parquet(smoke_run / f"{name}.parquet") for name in names)
     assert set(images["prompt_id"]) == set(prompts["prompt_id"])
     shown = set(images.loc[images["flagged"] == "", "image_id"])
-    assert shown == set(items["image_id"]) == set(scores["image_id"]) == set(ratings["image_id"])
+    assert shown == set(scores["image_id"])
+    rated = set(images.loc[images["arm"] != "ft_topic", "image_id"]) & shown  # the survey has the other four arms
+    assert rated == set(items["image_id"]) == set(ratings["image_id"])
     assert len(ratings) == len(items) * 2 * 3  # questions, raters
     assert ratings["simulated"].all()
     assert all(sha256_of(smoke_run / "05_images" / row.path) == row.sha256 for row in images.itertuples())

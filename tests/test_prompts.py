@@ -9,9 +9,19 @@ import torch
 from conftest import CAPTIONS
 from scipy.stats import chisquare
 
+from c2i_lib.config import FINETUNED_ARMS
+from c2i_lib.errors import C2IError
 from c2i_lib.files import sha256_of, write_json
 from c2i_lib.language_model import load_language_model, load_tokenizer
-from c2i_lib.prompts import _SeededSampling, generate_prompts, nearest_captions, seed_of, write_batch
+from c2i_lib.prompts import (
+    _SeededSampling,
+    diversity,
+    generate_prompts,
+    nearest_captions,
+    seed_of,
+    write_batch,
+    write_samples,
+)
 from c2i_lib.stage import Stage
 
 SEEDS = [11, 22, 33, 44, 55]
@@ -152,7 +162,7 @@ def stages(write_stage, tmp_path, tiny_profile):
     with Stage(captions / "length", {}):
         write_json(captions / "length" / "length.json", {"tokens": 12})
     splits = (captions / "finetune_train.parquet", captions / "finetune_eval.parquet")
-    checkpoints = {arm: finetune(arm, *splits, tmp_path / "02_models", tiny_profile) for arm in ("ft", "ft_tags")}
+    checkpoints = {arm: finetune(arm, *splits, tmp_path / "02_models", tiny_profile) for arm in FINETUNED_ARMS}
     return checkpoints, captions / "length" / "length.json", captions / "finetune_train.parquet"
 
 
@@ -160,10 +170,12 @@ def test_every_arm_writes_every_prompt(stages, tmp_path, tiny_profile):
     checkpoints, length_file, train_file = stages
     concepts = ["red bicycle", "cat"]
     table = generate_prompts(checkpoints, concepts, length_file, train_file, tmp_path / "04_prompts", tiny_profile)
-    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 4 * 2 * 2
+    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 5 * 2 * 2
     assert table["prompt_id"].is_unique and table["seed"].is_unique
     assert (table.loc[table["arm"] == "concept_only", "text"].isin(concepts)).all()
-    assert table.apply(lambda row: row["text"].startswith(row["concept"]), axis=1).all()
+    leading = table[table["arm"] != "ft_topic"]  # where the topic tag names it, the concept may be anywhere
+    assert leading.apply(lambda row: row["text"].startswith(row["concept"]), axis=1).all()
+    assert (table["text"] != "").all() and not table["text"].str.contains("[", regex=False).all()
     assert np.isfinite(table["perplexity"]).all()
     assert set(table.columns) == set(
         "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied".split()
@@ -187,5 +199,37 @@ def test_the_record_holds_the_checkpoint_of_every_arm(stages, tmp_path, tiny_pro
     generate_prompts(checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
     record = json.loads((tmp_path / "04_prompts" / "stage.json").read_text(encoding="utf-8"))
     hashes = {sha256_of(folder / "model.safetensors") for folder in checkpoints.values()}
-    assert len(hashes) == 2
+    assert len(hashes) == 3
     assert all(digest in json.dumps(record["inputs"]) for digest in hashes)
+
+
+def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_profile):
+    checkpoints, length_file, train_file = stages
+    some = {"ft": checkpoints["ft"]}
+    with pytest.raises(C2IError, match=r"\['ft_tags', 'ft_topic'\], but no checkpoint"):
+        generate_prompts(some, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
+
+
+def test_a_topic_arm_reads_the_concept_in_its_tag(model, tokenizer, settings, monkeypatch):
+    started = []
+    generate = model.generate
+
+    def watched(ids, **options):
+        started.append(tokenizer.decode(ids[0]))
+        return generate(ids, **options)
+
+    monkeypatch.setattr(model, "generate", watched)
+    prompts = write_batch(model, tokenizer, "red bicycle", SEEDS, 6, settings, "ft_topic")
+    assert started == ["<bos>[red bicycle]"]
+    assert all(2 <= prompt.n_tokens <= 6 for prompt in prompts)
+
+
+def test_samples_have_one_prompt_per_arm_and_concept(stages, tiny_profile):
+    samples = write_samples(stages[0], ["cat", "dog"], 8, tiny_profile)
+    assert samples.groupby("arm", sort=False).size().to_dict() == dict.fromkeys(["base", *FINETUNED_ARMS], 2)
+
+
+def test_diversity_counts_distinct_words_and_pairs():
+    found = diversity(["a cat and a dog", "a cat"])
+    assert found == {"type_token_ratio": 4 / 7, "distinct_2": 4 / 5, "distinct_3": 3 / 3}
+    assert diversity([""]) == {"type_token_ratio": 0.0, "distinct_2": 0.0, "distinct_3": 0.0}

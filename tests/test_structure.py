@@ -26,6 +26,8 @@ TESTED_ELSEWHERE = {
     "captions.__init__": "test_captions.py",
     "captions.splits": "test_captions.py",
     "concepts.__init__": "test_concepts.py",
+    "finetuning.__init__": "test_finetuning.py",
+    "finetuning.checkpoints": "test_finetuning_training.py",
     "noun_phrases.__init__": None,
     "embedded.__init__": None,
     "embedded.captions": "test_embedded_world.py",

@@ -90,20 +90,29 @@ def _units(chunk: Span) -> list[tuple[str, str, int]]:
     return units
 
 
+def words_of(chunk: Span) -> list[tuple[str, str, int]]:
+    """The words that name a noun chunk, as ``(word in lower case, tag, where it starts in the text)``."""
+    words: list[tuple[str, str, int]] = []
+    for word, tag, start in _units(chunk):
+        if tag in _BREAKS or tag == "HYPH":  # what stands before a comma or a possessive is another thing's name
+            words = []
+        elif tag not in _NOT_PART and not is_junk(word):
+            words.append((word, tag, start))
+    return words
+
+
+def name_of(words: Sequence[tuple[str, str, int]]) -> tuple[str, str]:
+    """Phrase and head of ``words_of`` a chunk, the head in the singular."""
+    head = singular(words[-1][0])
+    return " ".join([*(word for word, _, _ in words[:-1]), head]), head
+
+
 def normalise_chunk(chunk: Span) -> tuple[str, str, list[int]] | None:
     """A noun chunk as ``(phrase, head, where its words start in the text)``; None where nothing is left to name."""
-    words: list[str] = []
-    starts: list[int] = []
-    for word, tag, start in (units := _units(chunk)):
-        if tag in _BREAKS or tag == "HYPH":  # what stands before a comma or a possessive is another thing's name
-            words, starts = [], []
-        elif tag not in _NOT_PART and not is_junk(word):
-            words.append(word)
-            starts.append(start)
-    if not words or not units[-1][1].startswith("NN") or starts[-1] != units[-1][2]:
+    words = words_of(chunk)
+    if not words or not words[-1][1].startswith("NN") or words[-1][2] != _units(chunk)[-1][2]:
         return None
-    head = singular(words[-1])
-    return " ".join([*words[:-1], head]), head, starts
+    return *name_of(words), [start for _, _, start in words]
 
 
 def count_mentions(mentions: Iterable[tuple[int, str, str]]) -> pd.DataFrame:

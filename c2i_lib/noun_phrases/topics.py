@@ -9,22 +9,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from c2i_lib.noun_phrases.kinds import unlikely_subject
-from c2i_lib.noun_phrases.parser import BATCH_SIZE, normalise_chunk, parse, run_batches
+from c2i_lib.noun_phrases.kinds import MEDIUM_WORDS, unlikely_subject
+from c2i_lib.noun_phrases.parser import BATCH_SIZE, name_of, parse, run_batches, words_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
+
+
+def topic_tag(topic: str) -> str:
+    """What stands before a caption about ``topic`` in the arm ``ft_topic``; nothing where there is no topic."""
+    return f"[{topic}] " if topic else ""
 
 
 def main_phrase(document: Doc) -> str:
     """The first noun phrase that can be a picture's subject, or else the first one, or an empty string.
 
     First, because captions begin with what they show ("a dog on the beach"); but not a medium, a view or a measure,
-    because many begin with those ("illustration of a cat", "front view of an old house").
+    because many begin with those ("illustration of a cat", "front view of an old house"). Words for the medium at its
+    end are left out ("trombone icon").
     """
-    found = [normalised for chunk in document.noun_chunks if (normalised := normalise_chunk(chunk))]
-    fitting = (phrase for phrase, head, _ in found if not unlikely_subject(phrase, head))
-    return next(fitting, found[0][0] if found else "")
+    first = ""
+    for chunk in document.noun_chunks:
+        words = words_of(chunk)
+        first = first or (name_of(words)[0] if words else "")
+        while words and (words[-1][0] in MEDIUM_WORDS or not words[-1][1].startswith("NN")):
+            words.pop()
+        if words and not unlikely_subject(*name_of(words)):
+            return name_of(words)[0]
+    return first
 
 
 def topics_of_batch(texts: Sequence[str], first_row: int = 0) -> list[str]:

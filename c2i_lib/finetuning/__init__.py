@@ -1,0 +1,140 @@
+"""Stage 02: caption splits → one Hugging Face checkpoint per finetuned arm.
+
+In: ``finetune_train`` and ``finetune_eval``. Out, in ``02_models/<arm>/``: the checkpoint (fp16 safetensors), its
+``README.md`` model card, and ``training_log.parquet`` (``step, epoch, tokens, loss, eval_loss, eval_perplexity,
+learning_rate, tokens_per_second, peak_memory_mb``). ``rows.py`` says what each arm sees; ``split_model.py`` computes
+frozen layers once; ``training.py`` is the loop. Ignored: the text-to-image model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from c2i_lib.config import LanguageModel, Profile
+from c2i_lib.files import write_table
+from c2i_lib.finetuning.checkpoints import remove_checkpoints
+from c2i_lib.finetuning.rows import Rows, make_rows
+from c2i_lib.finetuning.split_model import SplitModel
+from c2i_lib.finetuning.training import Trainer
+from c2i_lib.language_model import count_frozen_layers, freeze_lower_layers, load_language_model, load_tokenizer
+from c2i_lib.runtime import device, use_bf16
+from c2i_lib.stage import Stage, read_table
+
+__all__ = ["finetune", "make_rows"]
+
+
+def _model_card(arm: str, profile: Profile, rows: Rows, counts: tuple[int, int], log: pd.DataFrame) -> str:
+    before, after = log["eval_loss"].dropna().iloc[[0, -1]]
+    settings = "\n".join(f"| {key} | {value} |" for key, value in profile.finetuning.model_dump().items())
+    language_model = profile.language_model
+    curve = "\n".join(
+        f"| {row.epoch} | {row.step} | {row.eval_loss:.3f} | {row.eval_perplexity:.1f} |"
+        for row in log.dropna(subset=["eval_loss"]).itertuples()
+    )
+    return f"""# {arm}: {language_model.model} finetuned on image captions
+
+Made by c2i with the profile `{profile.name}`. For writing text-to-image prompts; not for any other use.
+
+- Base model: `{language_model.model}`, revision `{language_model.revision}`; its licence holds for this model too.
+- Captions: {len(set(rows.captions.tolist()))} from `{profile.captions.source}`, {len(rows.tokens)} tokens an epoch;
+  their terms and biases are those of that source.
+- Trainable parameters: {counts[0]:,}; frozen: {counts[1]:,} (first {language_model.frozen_layers} layers, embeddings,
+  output head).
+- Evaluation loss per token: {before:.3f} before, {after:.3f} after
+  (perplexity {math.exp(before):.1f} → {math.exp(after):.1f}). Losses of different arms are not comparable.
+- Limits: it continues captions. It knows no facts, follows no instructions, and repeats what captions of the web say.
+
+| epoch | step | held-out loss | perplexity |
+| --- | --- | --- | --- |
+{curve}
+
+| setting | value |
+| --- | --- |
+{settings}
+"""
+
+
+def _save(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: LanguageModel, bf16: bool
+) -> None:
+    """Save the checkpoint in fp16. Frozen weights are those of the base model, not their bf16 rounding."""
+    if bf16:
+        trained = {name: part for name, part in model.named_parameters() if part.requires_grad}
+        model = load_language_model(settings.model, settings.revision)
+        for name, part in model.named_parameters():
+            if name in trained:
+                part.data.copy_(trained[name])
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _frozen_to_bf16(model: PreTrainedModel) -> None:
+    """Half the memory of what never changes; it computes in bf16 anyway."""
+    for part in model.parameters():
+        if not part.requires_grad:
+            part.data = part.data.to(torch.bfloat16)
+
+
+def prepare_model(profile: Profile, rows: Rows) -> tuple[SplitModel, tuple[int, int]]:
+    """The language model of ``profile``, frozen and cut, checked on a few tokens of ``rows``.
+
+    Returns it and the numbers of trainable and frozen parameters.
+    """
+    settings = profile.language_model
+    model = load_language_model(settings.model, settings.revision)
+    n_frozen = count_frozen_layers(model, settings.frozen_layers)
+    counts = freeze_lower_layers(model, n_frozen)
+    split = SplitModel(model, n_frozen)
+    split.check(rows.batch([0])[0][:, :16].to(model.device))
+    if use_bf16(profile.finetuning.precision):
+        _frozen_to_bf16(model)
+    return split, counts
+
+
+def finetune(
+    arm: str,
+    train_file: Path,
+    eval_file: Path,
+    out_dir: Path,
+    profile: Profile,
+    on_step: Callable[[dict], None] | None = None,
+) -> Path:
+    """Finetune one arm and save it in ``out_dir/<arm>``, a stage folder of its own. Returns that folder.
+
+    ``on_step`` gets each row of the training log. Raises ``ModelError`` when the model cannot be loaded or split or has
+    too few layers, ``C2IError`` for an unknown arm, an empty split, a loss that is no number, a full disk and too
+    little memory.
+    """
+    settings, language_model = profile.finetuning, profile.language_model
+    folder = Path(out_dir) / arm
+    key = {"arm": arm, "seed": profile.seed, **language_model.model_dump(), **settings.model_dump(exclude={"arms"})}
+    with Stage(folder, key, [train_file, eval_file], need_mb=1500) as stage:
+        if stage.done:
+            return folder
+        tokenizer = load_tokenizer(language_model.model, language_model.revision)
+        train, held_out = read_table(train_file), read_table(eval_file)
+        rows, eval_rows = (
+            make_rows(arm, table["text"].tolist(), tokenizer, settings.block_length) for table in (train, held_out)
+        )
+        split, counts = prepare_model(profile, rows)
+        bf16 = use_bf16(settings.precision)
+        print(
+            f"{arm}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
+            f"{len(split.layers)}), on {device()} in {'bf16' if bf16 else 'fp32'}"
+        )
+        trainer = Trainer(
+            split, rows, eval_rows, settings, profile.seed, folder, train["caption_id"].tolist(), on_step=on_step
+        )
+        log = trainer.train()
+        trainer.remove_caches()
+        _save(folder, split.model, tokenizer, language_model, bf16)
+        write_table(folder / "training_log.parquet", log)
+        (folder / "README.md").write_text(_model_card(arm, profile, rows, counts, log), encoding="utf-8")
+        remove_checkpoints(folder)
+    return folder

@@ -1,0 +1,56 @@
+"""What finetuning has done: perplexity of held-out captions under every arm, and how its prompts look.
+
+In: checkpoints, held-out captions, and sample prompts. Out: one row an arm. Perplexities are comparable between arms:
+each is over the tokens of the captions alone, after what the arm saw before a caption in training. Ignored: pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from c2i_lib.finetuning.rows import Rows, make_batches
+from c2i_lib.noun_phrases.topics import topic_tag, topics
+
+_TOKENS_PER_BATCH = 2048
+
+
+def caption_rows(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Rows:
+    """``texts`` one a row, each after what ``arm`` saw before a caption; only the caption's own tokens are predicted.
+
+    ``ft``: the caption before it; ``ft_topic``: bos and its topic tag; all others: bos.
+    """
+    spaced, bos = arm in ("ft", "ft_topic"), tokenizer.bos_token_id
+    ids = tokenizer([" " * spaced + text for text in texts], add_special_tokens=False, verbose=False).input_ids
+    if arm == "ft":
+        before = [ids[index - 1] for index in range(len(ids))]
+    elif arm == "ft_topic":
+        tags = [topic_tag(topic).rstrip() for topic in topics(texts)]
+        before = [[bos, *row] for row in tokenizer(tags, add_special_tokens=False).input_ids]
+    else:
+        before = [[bos]] * len(ids)
+    sizes = [(len(front), len(row)) for front, row in zip(before, ids, strict=True)]
+    tokens = np.array([token for front, row in zip(before, ids, strict=True) for token in (*front, *row)], np.int32)
+    learned = np.concatenate([np.repeat([False, True], pair) for pair in sizes])
+    totals = np.array(sizes).sum(1)
+    return Rows(tokens, np.concatenate([[0], np.cumsum(totals)]), np.repeat(np.arange(len(ids)), totals), learned)
+
+
+@torch.inference_mode()
+def caption_perplexity(
+    arm: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> float:
+    """exp of the mean negative log-likelihood per token of ``texts`` under ``model``."""
+    rows = caption_rows(arm, texts, tokenizer)
+    total = n_tokens = 0
+    for batch in tqdm(make_batches(rows.lengths, _TOKENS_PER_BATCH, 0), desc=f"perplexity of {arm}", mininterval=2):
+        ids, predicted = (tensor.to(model.device) for tensor in rows.batch(batch))
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1][predicted[:, 1:]].float()
+        total += torch.nn.functional.cross_entropy(logits, ids[:, 1:][predicted[:, 1:]], reduction="sum").item()
+        n_tokens += int(predicted.sum())
+    return math.exp(total / max(1, n_tokens))

@@ -1,0 +1,45 @@
+"""Perplexities of arms are comparable: the same caption tokens count under each, after its own beginning."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from c2i_lib.finetuning.evaluation import caption_perplexity, caption_rows
+from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
+
+TEXTS = ["a red bicycle", "a cat on a table", "illustration of a dog"]
+
+
+@pytest.fixture
+def model(tiny_language_model):
+    return load_language_model(str(tiny_language_model))
+
+
+@pytest.fixture
+def tokenizer(tiny_language_model):
+    return load_tokenizer(str(tiny_language_model))
+
+
+@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags", "ft_topic"])
+def test_only_the_captions_own_tokens_are_predicted(arm, tokenizer):
+    rows = caption_rows(arm, TEXTS, tokenizer)
+    before = {"ft": [TEXTS[2], *TEXTS[:2]], "ft_topic": ["<bos>[red bicycle]", "<bos>[cat]", "<bos>[dog]"]}
+    for index, text in enumerate(TEXTS):
+        ids, predicted = rows.batch([index])
+        assert tokenizer.decode(ids[0][predicted[0]]).strip() == text
+        assert tokenizer.decode(ids[0][~predicted[0]]).strip() == before.get(arm, ["<bos>"] * 3)[index]
+
+
+def test_the_perplexity_is_that_of_the_mean_over_all_tokens(model, tokenizer):
+    each = perplexity(model, tokenizer, TEXTS)
+    sizes = np.array([len(tokenizer(text, add_special_tokens=False).input_ids) for text in TEXTS])
+    expected = math.exp((np.log(each) * sizes).sum() / sizes.sum())
+    assert caption_perplexity("base", model, tokenizer, TEXTS) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_stands_before_a_caption_matters(model, tokenizer):
+    with torch.no_grad():
+        found = {arm: caption_perplexity(arm, model, tokenizer, TEXTS) for arm in ("ft", "ft_tags", "ft_topic")}
+    assert len(set(found.values())) == 3
