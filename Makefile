@@ -2,7 +2,7 @@ PROFILE ?= cpu
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lab clean
+.PHONY: run test lab clean dryrun-paper
 
 # Execute notebooks 01 to 08 with PROFILE (cpu, paper, smoke or a YAML file).
 run: .venv/installed
@@ -11,6 +11,10 @@ run: .venv/installed
 # All tests, offline. Includes every notebook with the smoke profile.
 test: .venv/installed-tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+# The paper's model at full size with random weights, a few steps on a CPU: needs 20 GB of memory and 15 GB of disk.
+dryrun-paper: .venv/installed
+	HF_HUB_OFFLINE=1 $(BIN)/python tools/dryrun_paper.py
 
 # JupyterLab on the notebooks, to run them by hand.
 lab: .venv/installed

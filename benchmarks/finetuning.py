@@ -2,7 +2,7 @@
 
 All train the same language model on the same blocks in the same order, with the same optimizer and schedule, each in a
 process of its own: ``ours`` (frozen layers run once), ``trainer`` (same precision, same frozen parameters), and
-``naive`` (fp32, only the lower layers frozen: the tied embedding trains, and the backward pass goes through everything).
+``naive`` (fp32, only lower layers frozen: the tied embedding trains, and the backward pass goes through everything).
 The precision is bf16 where the processor has it, else fp32. The last line printed is one JSON object.
 """
 

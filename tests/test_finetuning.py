@@ -1,5 +1,8 @@
 """Stage 02: plain checkpoints with cards and logs, made once; what cannot work is told before any work."""
 
+import sys
+import types
+
 import pandas as pd
 import pytest
 import torch
@@ -70,3 +73,30 @@ def test_every_step_is_told(splits, tiny_profile, tmp_path):
 def test_an_unknown_arm_is_refused_before_any_work(splits, tiny_profile, tmp_path):
     with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic"):
         finetune("base", *splits, tmp_path / "02_models", tiny_profile)
+
+
+def test_tensorboard_gets_the_log_where_it_is_installed(splits, tiny_profile, tmp_path, monkeypatch):
+    written = []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            written.append("closed")
+
+        def add_scalar(self, name, value, step):
+            written.append((name, step))
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=SummaryWriter))
+    finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
+    assert {("loss", 1), ("learning_rate", 1)} < set(written) and written[-1] == "closed"
+
+
+def test_without_tensorboard_training_goes_on(splits, tiny_profile, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it raises ImportError
+    folder = finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
+    assert not (folder / "tensorboard").exists() and (folder / "model.safetensors").is_file()

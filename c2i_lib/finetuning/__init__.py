@@ -9,7 +9,8 @@ frozen layers once; ``training.py`` is the loop. Ignored: the text-to-image mode
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -97,6 +98,24 @@ def prepare_model(profile: Profile, rows: Rows) -> tuple[SplitModel, tuple[int, 
     return split, counts
 
 
+@contextmanager
+def _tensorboard(folder: Path) -> Iterator[Callable[[dict], None]]:
+    """A function that writes rows of the log for TensorBoard, where it is installed; else one that does nothing."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield lambda row: None
+        return
+
+    def write(row: dict) -> None:
+        for name, value in row.items():
+            if name != "step" and value is not None:
+                writer.add_scalar(name, value, row["step"])
+
+    with SummaryWriter(str(folder)) as writer:
+        yield write
+
+
 def finetune(
     arm: str,
     train_file: Path,
@@ -128,10 +147,11 @@ def finetune(
             f"{arm}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
             f"{len(split.layers)}), on {device()} in {'bf16' if bf16 else 'fp32'}"
         )
-        trainer = Trainer(
-            split, rows, eval_rows, settings, profile.seed, folder, train["caption_id"].tolist(), on_step=on_step
-        )
-        log = trainer.train()
+        captions, observers = train["caption_id"].tolist(), [on_step] if on_step else []
+        with _tensorboard(folder / "tensorboard") as write:
+            observers.append(write)
+            trainer = Trainer(split, rows, eval_rows, settings, profile.seed, folder, captions, observers=observers)
+            log = trainer.train()
         trainer.remove_caches()
         _save(folder, split.model, tokenizer, language_model, bf16)
         write_table(folder / "training_log.parquet", log)

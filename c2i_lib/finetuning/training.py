@@ -49,7 +49,7 @@ class Trainer:
     """Everything that one training needs. ``captions``: ids of the captions of ``rows``, for messages.
 
     With more than one epoch, hidden states at the cut are computed in the first and read from ``folder`` in the others
-    (``cache=False`` computes them again). ``on_step`` is called with each row of the log.
+    (``cache=False`` computes them again). Each of ``observers`` is called with each row of the log.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class Trainer:
         folder: Path,
         captions: Sequence[str] = (),
         cache: bool = True,
-        on_step: Callable[[dict], None] | None = None,
+        observers: Sequence[Callable[[dict], None]] = (),
     ):
         self.split, self.rows, self.settings, self.seed, self.folder = split, rows, settings, seed, Path(folder)
-        self.captions, self.on_step, self.model = captions, on_step, split.model
+        self.captions, self.observers, self.model = captions, observers, split.model
         self.bf16 = use_bf16(settings.precision)
         self.width, self.device = split.head.weight.shape[1], self.model.device
         self.trainable = {name: part for name, part in self.model.named_parameters() if part.requires_grad}
@@ -171,8 +171,8 @@ class Trainer:
             eval_loss = self.evaluate() if ends_epoch else None
             log.append(self._log_row(step + 1, log[-1]["tokens"] + n_predicted, n_predicted, loss, eval_loss, seconds))
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            if self.on_step:
-                self.on_step(log[-1])
+            for observer in self.observers:
+                observer(log[-1])
             if ends_epoch and best.should_stop(log):
                 print(f"stopped early after step {step + 1}: held-out loss has not improved")
                 break
