@@ -1,8 +1,8 @@
 """The paper's finetuning at its own size, without its weights: ``make dryrun-paper``.
 
 Builds GPT-2 XL from its true configuration with random weights (1.56 B parameters), and runs notebook 02 of the profile
-``paper`` on it for a handful of steps, on the embedded captions. Prints what changed, the peak memory, and the hours that
-450,000 captions would take: here, from the tokens a second of the run, and on GPUs, from arithmetic that is shown.
+``paper`` on it for a handful of steps, on the embedded captions. Prints what changed, the peak memory, and the hours
+that 450,000 captions would take: here, from the run's tokens a second, and on GPUs, from arithmetic that is shown.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ from c2i_lib.stage import Run, open_run
 
 # huggingface.co/openai-community/gpt2-xl, config.json
 GPT2_XL = {"n_embd": 1600, "n_head": 25, "n_layer": 48, "n_positions": 1024, "vocab_size": 50257}
-N_CAPTIONS, TOKENS_PER_CAPTION = (
-    405_000,
-    18,
-)  # 450,000 less the 10 % held out; GPT-2's tokens of LAION's captions, about
+N_CAPTIONS = 405_000  # 450,000 less the 10 % held out
+TOKENS_PER_CAPTION = 18  # of LAION's captions, about
 # Dense bf16 peak (makers' data sheets) and the share of it that training reaches in practice.
 GPUS = {"A100 80 GB": (312e12, 0.4), "RTX 4090 24 GB": (165e12, 0.4)}
 
@@ -40,7 +38,8 @@ def build_model(folder: Path) -> int:
         model.half().save_pretrained(folder, max_shard_size="20GB")
         AutoTokenizer.from_pretrained(resolve("embedded:smollm2-135m")).save_pretrained(folder)
     with safe_open(folder / "model.safetensors", "pt") as tensors:
-        return sum(tensors.get_tensor(name).numel() for name in tensors.keys())
+        names = tensors.keys()
+        return sum(tensors.get_tensor(name).numel() for name in names)
 
 
 def overrides(model: Path, n_captions: int, batch_size: int) -> dict:
@@ -59,7 +58,8 @@ def changed_parts(run: Run, model: Path) -> tuple[set[int], set[str]]:
         safe_open(model / "model.safetensors", "pt") as before,
         safe_open(run.folder(2) / "ft" / "model.safetensors", "pt") as after,
     ):
-        for name in before.keys():
+        names = before.keys()
+        for name in names:
             if not torch.equal(before.get_tensor(name), after.get_tensor(name)):
                 parts = name.split(".")
                 layers |= {int(parts[parts.index("h") + 1]) + 1} if "h" in parts else set()
