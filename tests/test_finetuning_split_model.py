@@ -1,12 +1,14 @@
 """The cut: both halves are the whole model, for every family; the chunked loss is torch's; the cache gives back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from conftest import CAPTIONS
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from c2i_lib.errors import ModelError
+from c2i_lib.errors import C2IError, ModelError
 from c2i_lib.finetuning import split_model
 from c2i_lib.finetuning.rows import make_rows
 from c2i_lib.finetuning.split_model import PrefixCache, SplitModel, _ChunkedLoss
@@ -128,3 +130,12 @@ def test_the_cache_gives_back_what_was_stored(dtype, tmp_path, tiny_tokenizer):
     cache.flush()
     again = PrefixCache(tmp_path / "cache.bin", rows, 8, dtype)
     assert torch.equal(again.load([0, 2])[inside], hidden[inside]) and np.array_equal(again.filled, [False] * 6)
+
+
+def test_a_cache_that_does_not_fit_is_refused_before_work(tmp_path, tiny_tokenizer, monkeypatch):
+    """A mapped file that finds the disk full later would kill the process without a word."""
+    rows = make_rows("ft_tags", CAPTIONS, tiny_tokenizer, 64)
+    monkeypatch.setattr(split_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(C2IError, match="hidden states of the frozen layers need 1 MB in .*free some space"):
+        PrefixCache(tmp_path / "cache.bin", rows, 8192, torch.float32)
+    assert not (tmp_path / "cache.bin").exists()

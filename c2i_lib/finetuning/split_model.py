@@ -7,6 +7,7 @@ with more than one epoch, once (``PrefixCache``). The loss is computed in chunks
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from c2i_lib.errors import ModelError
+from c2i_lib.errors import C2IError, ModelError
 from c2i_lib.finetuning.rows import Rows
 from c2i_lib.language_model import transformer_layers
 
@@ -155,13 +156,21 @@ def _hand_on(hidden_states: torch.Tensor, *arguments, **keywords) -> torch.Tenso
 class PrefixCache:
     """Hidden states at the cut for all tokens of ``rows``, in a file mapped into memory.
 
-    bf16 where the lower part computes in it, else fp32. A row is asked for with ``missing`` before it is read.
+    bf16 where the lower part computes in it, else fp32. A row is asked for with ``missing`` before it is read. Raises
+    ``C2IError`` when the disk has no room for the file.
     """
 
     def __init__(self, path: Path, rows: Rows, width: int, dtype: torch.dtype):
         self.rows, self.filled = rows, np.zeros(len(rows), bool)
         kind = np.uint16 if dtype == torch.bfloat16 else np.float32  # numpy has no bf16
-        mode = "r+" if path.is_file() and path.stat().st_size == len(rows.tokens) * width * kind().itemsize else "w+"
+        size = len(rows.tokens) * width * kind().itemsize
+        mode = "r+" if path.is_file() and path.stat().st_size == size else "w+"
+        free = shutil.disk_usage(path.parent).free
+        if mode == "w+" and free < size:  # a mapped file that finds the disk full later kills the process
+            raise C2IError(
+                f"hidden states of the frozen layers need {size >> 20} MB in {path.parent}, and {free >> 20} MB are "
+                "free: free some space, or give a --run-dir on another disk"
+            )
         self.file = np.memmap(path, kind, mode, shape=(len(rows.tokens), width))
         self.states = torch.from_numpy(self.file)
         self.states = self.states.view(torch.bfloat16) if dtype == torch.bfloat16 else self.states
