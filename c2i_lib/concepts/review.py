@@ -17,7 +17,7 @@ from c2i_lib.concepts.curation import DROP, KEEP, write_decisions
 SORT_BY = ("rank", "phrase", "document_frequency", "senses", "length", "decision")
 _LARGEST_FIRST = ("document_frequency", "senses", "decision")
 _HEADINGS = ("rank", "phrase", "captions", "senses", "examples", "decision", "reason")
-_GRID = "4em 11em 5em 4em minmax(15em, 1fr) 9em 18em"
+_GRID = "4em 11em 6em 5em minmax(15em, 1fr) 12em 18em"
 
 
 class ReviewTable:
@@ -30,7 +30,7 @@ class ReviewTable:
     def __init__(self, candidates: pd.DataFrame, path: Path, n: int = 50):
         self.candidates, self.path = candidates.head(n).reset_index(drop=True), Path(path)
         self.decisions = [
-            widgets.ToggleButtons(options=[KEEP, DROP], value=decision, style={"button_width": "3.5em"})
+            widgets.ToggleButtons(options=[KEEP, DROP], value=decision, style={"button_width": "5em"})
             for decision in self.candidates["decision"]
         ]
         self.reasons = [
@@ -61,7 +61,10 @@ class ReviewTable:
         row = self.candidates.loc[index]
         examples = "<br>".join(html.escape(text[:120]) for text in row["examples"])
         texts = [row["rank"], html.escape(row["phrase"]), row["document_frequency"], row["senses"]]
-        cells = [widgets.HTML(str(text)) for text in [*texts, f"<small>{examples}</small>"]]
+        cells = [
+            widgets.HTML(str(text))
+            for text in [*texts, f"<div style='line-height: 1.3'><small>{examples}</small></div>"]
+        ]
         return [*cells, self.decisions[index], self.reasons[index]]
 
     def _save(self) -> None:
