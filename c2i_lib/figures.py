@@ -67,8 +67,9 @@ def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
         axes.axvline(measured["mean_tokens"], color="0.2", linewidth=1, label=names["mean"])
         axes.axvline(measured["p95_tokens"], color="0.2", linewidth=1, linestyle=":", label=names["p95"])
         axes.set(xlabel=f"tokens a caption (longer than {longest}: {beyond:.1%})", ylabel="share of captions")
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.legend(loc="center right")
+        axes.xaxis.set_major_locator(plt.matplotlib.ticker.MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(plt.matplotlib.ticker.PercentFormatter(1, decimals=None))
+        figure.legend(loc="outside upper center", ncols=2)
         return figure
 
 

@@ -157,4 +157,5 @@ def test_the_lengths_figure_shows_mean_and_tail():
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches] == [0.6, 0.39]
     assert "longer than 16: 1.0%" in axes.get_xlabel()
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean 7.0", "95 % have at most 8"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["mean 7.0", "95 % have at most 8"]

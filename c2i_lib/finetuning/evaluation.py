@@ -1,7 +1,8 @@
 """What finetuning has done: perplexity of held-out captions under every arm, and how its prompts look.
 
 In: checkpoints, held-out captions, and sample prompts. Out: one row an arm. Perplexities are comparable between arms:
-each is over the tokens of the captions alone, after what the arm saw before a caption in training. Ignored: pictures.
+each is over the tokens of the captions alone, after what the arm saw before a caption in training; but ``ft_topic`` is
+told the topic, which is half of a short caption. Ignored: pictures.
 """
 
 from __future__ import annotations
