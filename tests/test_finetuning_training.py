@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,9 +231,9 @@ def test_killed_ten_times_it_ends_with_the_same_weights(tiny_language_model, tmp
         process.stdout.readline()  # ready: the training begins
         time.sleep(generator.uniform(0.0, 0.8))
         process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:  # it had ended already
-            break
-        n_killed += 1
-    assert n_killed == 10
+        if process.wait() == 0:  # a fast machine: it had ended already, so it begins anew
+            shutil.rmtree(tmp_path / "killed")
+        else:
+            n_killed += 1
     assert start(tmp_path / "killed").wait() == 0
     assert_same(*(load_file(tmp_path / name / "trained.safetensors") for name in ("whole", "killed")))
