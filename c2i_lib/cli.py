@@ -30,6 +30,15 @@ def run(args: argparse.Namespace) -> None:
     print(f"all outputs:         {opened.directory}")
 
 
+def finetune(args: argparse.Namespace) -> None:
+    from c2i_lib.finetuning import finetune
+
+    opened = find_run(args.profile, args.run_dir)
+    splits = (opened.folder(1) / "finetune_train.parquet", opened.folder(1) / "finetune_eval.parquet")
+    for arm in opened.profile.finetuning.arms:
+        finetune(arm, *splits, opened.folder(2), opened.profile)
+
+
 def imagine(args: argparse.Namespace) -> None:
     from c2i_lib.generator import ConceptToImage
 
@@ -68,6 +77,15 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--to", dest="last", type=int, default=len(STAGES), metavar="N", help="last (default: 8)")
     command.add_argument("-p", dest="parameter", action="append", default=[], metavar="key=value", help="override")
     command.set_defaults(function=run)
+
+    command = commands.add_parser(
+        "finetune",
+        parents=[common],
+        help="train the arms of a run whose notebook 01 is done, on several GPUs too",
+        epilog="On two GPUs: accelerate launch --multi_gpu --num_processes 2 -m c2i_lib finetune --profile paper. "
+        "Each process takes its share of every batch. Then run the notebooks: they find the arms trained.",
+    )
+    command.set_defaults(function=finetune)
 
     command = commands.add_parser("imagine", parents=[common], help="make pictures of a concept")
     command.add_argument("concept", help='such as "a red bicycle"')

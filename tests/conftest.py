@@ -1,6 +1,7 @@
 """Tiny real models, small profiles, and one run of the smoke profile that several test files share."""
 
 import os
+import subprocess
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
@@ -148,3 +149,17 @@ def smoke_run(tmp_path_factory) -> Path:
 def run_copy(smoke_run, tmp_path) -> Path:
     """A copy of the smoke run. Files are hard links: delete a file before you write another in its place."""
     return Path(shutil.copytree(smoke_run, tmp_path / "run", copy_function=os.link))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 56 MB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=56m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this test needs the right to mount a small file system: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

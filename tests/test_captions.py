@@ -173,20 +173,6 @@ def test_killed_at_random_moments_a_restart_ends_with_the_same_bytes(tmp_path):
         )
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 56 MB in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=56m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"this test needs the right to mount a small file system: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, small_disk):
     generator = np.random.default_rng(0)
     letters = np.frombuffer((string.ascii_letters + string.digits).encode(), np.uint8)

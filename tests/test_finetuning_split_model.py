@@ -1,5 +1,8 @@
 """The cut: both halves are the whole model, for every family; the chunked loss is torch's; the cache gives back."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,6 +116,31 @@ def test_the_chunked_loss_is_that_of_torch(bias, chunk, monkeypatch):
     )
     (0.5 * expected).backward()
     assert torch.isclose(loss, expected, rtol=1e-5) and torch.allclose(found, hidden.grad, atol=1e-5)
+
+
+LIGER = """
+import torch
+from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
+from c2i_lib.finetuning import split_model
+torch.manual_seed(0)
+states, weight, targets = torch.randn(37, 32), torch.randn(369, 32), torch.randint(0, 369, (37,))
+found = []
+for loss in (split_model._ChunkedLoss.apply, liger_fused_linear_cross_entropy):
+    hidden = states.clone().requires_grad_()
+    total = loss(hidden, weight, None, targets) if not found else loss(hidden, weight, targets, None, reduction="sum")
+    total.backward()
+    found.append((total.detach(), hidden.grad))
+assert torch.allclose(found[0][0], found[1][0]), found
+assert torch.allclose(found[0][1], found[1][1], atol=1e-4)
+"""
+
+
+def test_liger_kernel_gives_the_same_loss_and_gradient():
+    """Runs where Liger Kernel is installed; without a GPU in Triton's interpreter."""
+    pytest.importorskip("liger_kernel", reason="pip install liger-kernel triton, to compare its loss with ours")
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", LIGER], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

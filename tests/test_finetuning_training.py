@@ -1,5 +1,6 @@
 """The training loop: what changes, what is logged, and that interruptions and the cache change nothing."""
 
+import contextlib
 import math
 import random
 import shutil
@@ -166,6 +167,28 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(new_trainer, monkeypatch):
     with pytest.raises(C2IError, match=r"is full at step 6; the last good checkpoint \(checkpoint-3\) is intact"):
         trainer.train()
     assert [path.name for path in trainer.folder.glob("*checkpoint-*")] == ["checkpoint-3"]
+
+
+def test_a_really_full_disk_stops_training_and_it_goes_on_when_there_is_room(new_trainer, small_disk):
+    filler = small_disk / "filler"
+
+    def fill(row):
+        if row["step"] == 4:  # after the first checkpoint
+            with contextlib.suppress(OSError), filler.open("wb") as file:
+                while True:
+                    file.write(bytes(1000))
+                    file.flush()
+
+    folder = str(small_disk / "training")
+    with pytest.raises(C2IError, match=r"full at step 6.*checkpoint-3\) is intact"):
+        new_trainer(folder, observers=[fill]).train()
+    assert filler.stat().st_size > 1000
+    assert [path.name for path in (small_disk / "training").glob("*checkpoint*")] == ["checkpoint-3"]
+    filler.unlink()
+    resumed, whole = new_trainer(folder), new_trainer("whole")
+    resumed.train()
+    whole.train()
+    assert_same(weights_of(whole), weights_of(resumed))
 
 
 def test_early_stopping_keeps_the_best_weights(new_trainer, monkeypatch):

@@ -13,7 +13,7 @@ LIBRARY = ROOT / "c2i_lib"
 MODULES = sorted(LIBRARY.rglob("*.py"))
 NAMES = [str(path.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for path in MODULES]
 STAGES = "captions finetuning concepts prompts images judges survey.build survey.ratings analysis".split()
-SHARED = "config files stage errors runtime language_model agreement effects".split()
+SHARED = "config files stage errors runtime processes language_model agreement effects".split()
 SHARED_PACKAGES = ("embedded.", "noun_phrases.")
 ALLOWED = {"survey.ratings": {"survey.build"}}  # parts of one stage
 # Modules whose tests are in the file of another module, or that hold nothing to test.

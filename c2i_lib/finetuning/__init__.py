@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,7 @@ from c2i_lib.finetuning.rows import Rows, make_rows
 from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.finetuning.training import Trainer
 from c2i_lib.language_model import count_frozen_layers, freeze_lower_layers, load_language_model, load_tokenizer
+from c2i_lib.processes import Processes
 from c2i_lib.runtime import device, use_bf16
 from c2i_lib.stage import Stage, read_table
 
@@ -99,11 +100,13 @@ def prepare_model(profile: Profile, rows: Rows) -> tuple[SplitModel, tuple[int, 
 
 
 @contextmanager
-def _tensorboard(folder: Path) -> Iterator[Callable[[dict], None]]:
+def _tensorboard(folder: Path, wanted: bool) -> Iterator[Callable[[dict], None]]:
     """A function that writes rows of the log for TensorBoard, where it is installed; else one that does nothing."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
+        wanted = False
+    if not wanted:
         yield lambda row: None
         return
 
@@ -116,6 +119,14 @@ def _tensorboard(folder: Path) -> Iterator[Callable[[dict], None]]:
         yield write
 
 
+@contextmanager
+def _stage_of_all(processes: Processes, folder: Path, key: dict, inputs: list[Path]) -> Iterator[bool]:
+    """Whether the stage is done, told to every process; the main one keeps its record."""
+    with ExitStack() as stack:
+        stage = stack.enter_context(Stage(folder, key, inputs, need_mb=1500)) if processes.is_main else None
+        yield processes.same(stage and stage.done)
+
+
 def finetune(
     arm: str,
     train_file: Path,
@@ -126,15 +137,15 @@ def finetune(
 ) -> Path:
     """Finetune one arm and save it in ``out_dir/<arm>``, a stage folder of its own. Returns that folder.
 
-    ``on_step`` gets each row of the training log. Raises ``ModelError`` when the model cannot be loaded or split or has
-    too few layers, ``C2IError`` for an unknown arm, an empty split, a loss that is no number, a full disk and too
-    little memory.
+    ``on_step`` gets each row of the training log. Called in every process of ``accelerate launch``, it shares the work
+    between them. Raises ``ModelError`` when the model cannot be loaded or split or has too few layers, ``C2IError`` for
+    an unknown arm, an empty split, a loss that is no number, a full disk and too little memory.
     """
     settings, language_model = profile.finetuning, profile.language_model
-    folder = Path(out_dir) / arm
+    folder, processes = Path(out_dir) / arm, Processes()
     key = {"arm": arm, "seed": profile.seed, **language_model.model_dump(), **settings.model_dump(exclude={"arms"})}
-    with Stage(folder, key, [train_file, eval_file], need_mb=1500) as stage:
-        if stage.done:
+    with _stage_of_all(processes, folder, key, [train_file, eval_file]) as done:
+        if done:
             return folder
         tokenizer = load_tokenizer(language_model.model, language_model.revision)
         train, held_out = read_table(train_file), read_table(eval_file)
@@ -143,18 +154,23 @@ def finetune(
         )
         split, counts = prepare_model(profile, rows)
         bf16 = use_bf16(settings.precision)
-        print(
-            f"{arm}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
-            f"{len(split.layers)}), on {device()} in {'bf16' if bf16 else 'fp32'}"
-        )
+        if processes.is_main:
+            print(
+                f"{arm}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
+                f"{len(split.layers)}), on {device()} in {'bf16' if bf16 else 'fp32'}"
+                + f", shared by {processes.count} processes"
+                * (processes.count > 1)
+            )
         captions, observers = train["caption_id"].tolist(), [on_step] if on_step else []
-        with _tensorboard(folder / "tensorboard") as write:
+        with _tensorboard(folder / "tensorboard", processes.is_main) as write:
             observers.append(write)
             trainer = Trainer(split, rows, eval_rows, settings, profile.seed, folder, captions, observers=observers)
             log = trainer.train()
-        trainer.remove_caches()
-        _save(folder, split.model, tokenizer, language_model, bf16)
-        write_table(folder / "training_log.parquet", log)
-        (folder / "README.md").write_text(_model_card(arm, profile, rows, counts, log), encoding="utf-8")
-        remove_checkpoints(folder)
+        if processes.is_main:
+            trainer.remove_caches()
+            _save(folder, split.model, tokenizer, language_model, bf16)
+            write_table(folder / "training_log.parquet", log)
+            (folder / "README.md").write_text(_model_card(arm, profile, rows, counts, log), encoding="utf-8")
+            remove_checkpoints(folder)
+        processes.wait()
     return folder

@@ -7,6 +7,7 @@ with more than one epoch, once (``PrefixCache``). The loss is computed in chunks
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,6 +52,18 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(context, scale):
         (gradient,) = context.saved_tensors
         return gradient * scale, None, None, None
+
+
+def _summed_loss(hidden, weight, bias, targets) -> torch.Tensor:
+    """Summed cross-entropy of a frozen head: by Liger Kernel on a GPU where it is installed, else in torch."""
+    if hidden.is_cuda:
+        try:
+            from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
+        except ImportError:
+            pass  # the same sum by the same method, in more and smaller kernels
+        else:
+            return liger_fused_linear_cross_entropy(hidden.to(weight.dtype), weight, targets, bias, reduction="sum")
+    return _ChunkedLoss.apply(hidden, weight, bias, targets)
 
 
 class _Stop(Exception):
@@ -122,9 +135,7 @@ class SplitModel:
     def loss(self, hidden: torch.Tensor, ids: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
         """Summed next-token loss over the tokens of ``ids`` where ``predicted (n, length)`` holds."""
         last = self.upper(hidden, ids)[:, :-1][predicted[:, 1:]]
-        return _ChunkedLoss.apply(
-            last, self.head.weight, getattr(self.head, "bias", None), ids[:, 1:][predicted[:, 1:]]
-        )
+        return _summed_loss(last, self.head.weight, getattr(self.head, "bias", None), ids[:, 1:][predicted[:, 1:]])
 
     def check(self, ids: torch.Tensor) -> None:
         """Raise ``ModelError`` unless both halves are the whole model on ``ids``, and all that trains learns."""
@@ -171,6 +182,10 @@ class PrefixCache:
                 f"hidden states of the frozen layers need {size >> 20} MB in {path.parent}, and {free >> 20} MB are "
                 "free: free some space, or give a --run-dir on another disk"
             )
+        if mode == "w+" and hasattr(os, "posix_fallocate"):  # the room is ours, whoever fills the disk meanwhile
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(1, size))
+            mode = "r+"
         self.file = np.memmap(path, kind, mode, shape=(len(rows.tokens), width))
         self.states = torch.from_numpy(self.file)
         self.states = self.states.view(torch.bfloat16) if dtype == torch.bfloat16 else self.states

@@ -2,7 +2,8 @@
 
 In: a split model and rows. Out: the model, trained in place, and a log. An interrupted training goes on from its last
 checkpoint and, in fp32, ends with the weights of an uninterrupted one, because batches and dropout depend on the seed
-and the step alone. Ignored: where the rows come from.
+and the step alone. Several processes share each batch and sum their gradients, so that they take the steps that one
+would take. Ignored: where the rows come from.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from c2i_lib.files import atomic_path
 from c2i_lib.finetuning.checkpoints import load_checkpoint, save_checkpoint
 from c2i_lib.finetuning.rows import Rows, make_batches
 from c2i_lib.finetuning.split_model import PrefixCache, SplitModel
+from c2i_lib.processes import Processes
 from c2i_lib.runtime import use_bf16
 
 
@@ -66,6 +68,7 @@ class Trainer:
     ):
         self.split, self.rows, self.settings, self.seed, self.folder = split, rows, settings, seed, Path(folder)
         self.captions, self.observers, self.model = captions, observers, split.model
+        self.processes = Processes()
         self.bf16 = use_bf16(settings.precision)
         self.width, self.device = split.head.weight.shape[1], self.model.device
         self.trainable = {name: part for name, part in self.model.named_parameters() if part.requires_grad}
@@ -79,8 +82,12 @@ class Trainer:
             for epoch in range(settings.epochs)
             for batch in make_batches(rows.lengths, self.tokens_per_batch, seed + epoch)
         ]
-        self.cache = self._cache("prefix_cache.bin", rows) if cache and settings.epochs > 1 else None
-        self.eval_rows, self.eval_cache = eval_rows, self._cache("prefix_cache_eval.bin", eval_rows) if cache else None
+        self.eval_rows, self.cache, self.eval_cache = eval_rows, None, None
+        with self.processes.main_first():  # which makes the files that the others open
+            if cache and settings.epochs > 1:
+                self.cache = self._cache("prefix_cache.bin", rows)
+            if cache:
+                self.eval_cache = self._cache("prefix_cache_eval.bin", eval_rows)
 
     def _cache(self, name: str, rows: Rows) -> PrefixCache:
         return PrefixCache(self.folder / name, rows, self.width, torch.bfloat16 if self.bf16 else torch.float32)
@@ -90,6 +97,8 @@ class Trainer:
 
     def _loss(self, rows: Rows, indices: Sequence[int], cache: PrefixCache | None) -> tuple[torch.Tensor, int]:
         """Summed loss of some rows, and the number of predicted tokens."""
+        if not indices:  # a batch of fewer rows than processes
+            return torch.zeros((), requires_grad=True), 0
         ids, predicted = (tensor.to(self.device) for tensor in rows.batch(indices))
         with self._autocast():
             if cache is None or cache.missing(indices):
@@ -106,35 +115,39 @@ class Trainer:
         self.model.eval()
         total = n_tokens = 0
         for batch in make_batches(self.eval_rows.lengths, self.tokens_per_batch, seed=0):
-            loss, n_predicted = self._loss(self.eval_rows, batch, self.eval_cache)
+            loss, n_predicted = self._loss(self.eval_rows, self.processes.share(batch), self.eval_cache)
             total, n_tokens = total + loss.item(), n_tokens + n_predicted
+        total, n_tokens = self.processes.total(total, n_tokens)
         return total / max(1, n_tokens)
 
     def _step(self, step: int) -> tuple[float, int]:
-        """One step of the optimizer. Returns the mean loss and the number of predicted tokens."""
+        """One step of the optimizer. Returns the mean loss and the number of predicted tokens, of all processes."""
         _, batch = self.steps[step]
-        torch.manual_seed(self.seed + step)  # dropout, in models that have it
+        # Dropout, in models that have it, differs between processes as it does between the rows of a batch.
+        torch.manual_seed((self.seed + step) * self.processes.count + self.processes.rank)
         self.model.train()
         try:
-            loss, n_predicted = self._loss(self.rows, batch, self.cache)
-            loss = loss / max(1, n_predicted)
+            summed, n_predicted = self._loss(self.rows, self.processes.share(batch), self.cache)
+            total, n_predicted = self.processes.total(summed.item(), n_predicted)
+            loss = total / max(1, n_predicted)
             self._check(loss, step, batch)
-            loss.backward()
+            (summed / max(1, n_predicted)).backward()
         except RuntimeError as error:
             raise self._explained(error) from error
+        self.processes.sum_gradients(self.trainable.values())
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * rate_at(step, len(self.steps), self.settings)
         nn.utils.clip_grad_norm_(self.trainable.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss.item(), n_predicted
+        return loss, int(n_predicted)
 
-    def _check(self, loss: torch.Tensor, step: int, batch: Sequence[int]) -> None:
-        if not torch.isfinite(loss):
+    def _check(self, loss: float, step: int, batch: Sequence[int]) -> None:
+        if not math.isfinite(loss):
             places = self.rows.captions_of(batch)
             ids = [str(self.captions[place]) if len(self.captions) else str(place) for place in places[:20]]
             raise C2IError(
-                f"the loss is {loss.item()} at step {step}: lower finetuning.learning_rate, or look at the captions of "
+                f"the loss is {loss} at step {step}: lower finetuning.learning_rate, or look at the captions of "
                 f"this batch ({', '.join(ids)}{' …' if len(places) > 20 else ''})"
             )
 
@@ -160,28 +173,43 @@ class Trainer:
         if not log:
             log = [self._log_row(0, 0, 0, None, self.evaluate(), 0.0)]
         progress = tqdm(
-            range(first, len(self.steps)), initial=first, total=len(self.steps), desc="finetune", mininterval=2
+            range(first, len(self.steps)),
+            initial=first,
+            total=len(self.steps),
+            desc="finetune",
+            mininterval=2,
+            disable=not self.processes.is_main,
         )
-        best = _Best(self.trainable, self.settings.early_stopping, self.folder)
+        best = _Best(self.trainable, self.settings.early_stopping, self.folder, self.processes.is_main)
         for step in progress:
             started = time.perf_counter()
             loss, n_predicted = self._step(step)
             seconds = time.perf_counter() - started
             ends_epoch = step + 1 == len(self.steps) or self.steps[step + 1][0] > self.steps[step][0]
-            eval_loss = self.evaluate() if ends_epoch else None
+            eval_loss = self._end_epoch() if ends_epoch else None
             log.append(self._log_row(step + 1, log[-1]["tokens"] + n_predicted, n_predicted, loss, eval_loss, seconds))
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
             for observer in self.observers:
                 observer(log[-1])
             if ends_epoch and best.should_stop(log):
-                print(f"stopped early after step {step + 1}: held-out loss has not improved")
+                tqdm.write(f"stopped early after step {step + 1}: held-out loss has not improved")
                 break
             if (step + 1) % self.settings.checkpoint_every == 0 and step + 1 < len(self.steps):
-                for cache in filter(None, (self.cache, self.eval_cache)):
-                    cache.flush()
-                save_checkpoint(self.folder, step + 1, self.trainable, self.optimizer, log)
+                self._save_checkpoint(step + 1, log)
         best.restore()
         return pd.DataFrame(log)
+
+    def _end_epoch(self) -> float:
+        eval_loss = self.evaluate()  # where all processes wait for each other
+        if self.cache is not None:  # now each has stored its rows in the file that all share
+            self.cache.filled[:] = True
+        return eval_loss
+
+    def _save_checkpoint(self, step: int, log: list[dict]) -> None:
+        if self.processes.is_main:
+            for cache in filter(None, (self.cache, self.eval_cache)):
+                cache.flush()
+            save_checkpoint(self.folder, step, self.trainable, self.optimizer, log)
 
     def remove_caches(self) -> None:
         """Remove the files of hidden states: they take the space of many checkpoints."""
@@ -203,8 +231,9 @@ class Trainer:
 class _Best:
     """Early stopping: keeps the weights of the epoch with the lowest held-out loss, in a file, for a killed run too."""
 
-    def __init__(self, trainable: dict[str, nn.Parameter], patience: int | None, folder: Path):
+    def __init__(self, trainable: dict[str, nn.Parameter], patience: int | None, folder: Path, is_main: bool):
         self.trainable, self.patience, self.path = trainable, patience, folder / "best.safetensors"
+        self.is_main = is_main  # one of several processes writes the file and the final model
 
     def should_stop(self, log: list[dict]) -> bool:
         """Whether held-out loss has not improved for ``patience`` epochs. Call it at the end of each epoch."""
@@ -212,14 +241,14 @@ class _Best:
             return False
         losses = [row["eval_loss"] for row in log if row["eval_loss"] is not None]
         epochs_since_best = len(losses) - 1 - losses.index(min(losses))
-        if epochs_since_best == 0:
+        if epochs_since_best == 0 and self.is_main:
             with atomic_path(self.path) as temporary:
                 save_file({name: part.detach().contiguous() for name, part in self.trainable.items()}, temporary)
         return epochs_since_best >= self.patience
 
     def restore(self) -> None:
         """Put the best weights back, where early stopping has kept some."""
-        if self.path.is_file():
+        if self.is_main and self.path.is_file():
             for name, weights in load_file(self.path).items():
                 self.trainable[name].data.copy_(weights)
             self.path.unlink()
