@@ -1,12 +1,14 @@
 """Finetuning: ours against the Hugging Face ``Trainer``, on the same captions in one run.
 
 All train the same language model on the same blocks in the same order, with the same optimizer and schedule, each in a
-process of its own: ``ours`` (frozen layers run once), ``trainer`` (same precision, same frozen parameters), and
-``naive`` (fp32, only lower layers frozen: the tied embedding trains, and the backward pass goes through everything).
+process of its own: ``ours`` (frozen layers run once), ``again`` (ours, once more with another seed, from the states that
+the first training kept), ``trainer`` (same precision, same frozen parameters), and ``naive`` (fp32, only lower layers
+frozen: the tied embedding trains, and the backward pass goes through everything).
 The precision is bf16 where the processor has it, else fp32. The last line printed is one JSON object.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import platform
@@ -58,7 +60,13 @@ def train_ours(args: argparse.Namespace) -> dict:
     profile, rows, eval_rows = load(args)
     split, _ = prepare_model(profile, rows)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(split, rows, eval_rows, profile.finetuning, SEED, Path(folder))
+        states = Path(folder) if args.one == "again" else None
+        if states:  # only the frozen layers' part of an earlier training
+            earlier = Trainer(split, rows, eval_rows, profile.finetuning, SEED + 1, Path(folder), states=states)
+            for index in range(len(rows)):
+                earlier._loss(rows, [index], earlier.cache)
+            earlier.cache.finish()
+        trainer = Trainer(split, rows, eval_rows, profile.finetuning, SEED, Path(folder), states=states)
         trainer.evaluate = lambda: 0.0  # not part of the comparison
         start = time.perf_counter()
         trainer.train()
@@ -131,11 +139,11 @@ def main() -> None:
     parser.add_argument("--captions", default="embedded", help="caption source (default: embedded)")
     parser.add_argument("--rows", type=int, default=1200, help="captions to train on")
     parser.add_argument("--quick", action="store_true", help="few captions, one epoch, within a minute")
-    parser.add_argument("--one", choices=("ours", "trainer", "naive"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=("ours", "again", "trainer", "naive"), help=argparse.SUPPRESS)
     parser.add_argument("--epochs", type=int, default=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        result = train_ours(args) if args.one == "ours" else train_with_peer(args)
+        result = train_ours(args) if args.one in ("ours", "again") else train_with_peer(args)
         result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         print(json.dumps(result))
         return
@@ -143,13 +151,13 @@ def main() -> None:
     figures = {"machine": f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores"}
     figures |= {"precision": "bf16" if use_bf16("auto") else "fp32", "captions": n_rows}
     for epochs in (1,) if args.quick else (1, 3):
-        results = {name: run_one(name, epochs, n_rows, args.captions) for name in ("ours", "trainer", "naive")}
+        results = {name: run_one(name, epochs, n_rows, args.captions) for name in ("ours", "again", "trainer", "naive")}
         for name, result in results.items():
             for key in ("tokens_per_second", "eval_loss", "peak_mb"):
                 figures[f"{name}_{epochs}_epochs_{key}"] = round(result[key], 4)
-        for name in ("trainer", "naive"):
-            ratio = results["ours"]["tokens_per_second"] / results[name]["tokens_per_second"]
-            figures[f"times_{name}_{epochs}_epochs"] = round(ratio, 2)
+        for ours, peer in itertools.product(("ours", "again"), ("trainer", "naive")):
+            ratio = results[ours]["tokens_per_second"] / results[peer]["tokens_per_second"]
+            figures[f"{ours}_times_{peer}_{epochs}_epochs"] = round(ratio, 2)
     if not args.quick:
         half, whole = run_one("ours", 1, n_rows // 2, args.captions), run_one("ours", 1, n_rows, args.captions)
         figures["tokens_times"] = round(whole["tokens"] / half["tokens"], 2)

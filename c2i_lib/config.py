@@ -76,6 +76,7 @@ class Finetuning(_Section):
     weight_decay: Annotated[float, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16"]  # of arithmetic; weights stay fp32; auto: bf16 where in hardware
     checkpoint_every: Count  # steps
+    keep_states: bool = False  # keep hidden states of the frozen layers for another seed or learning rate; takes disk
 
 
 class Concepts(_Section):

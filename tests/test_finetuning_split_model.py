@@ -3,18 +3,14 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from conftest import CAPTIONS
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from c2i_lib.errors import C2IError, ModelError
+from c2i_lib.errors import ModelError
 from c2i_lib.finetuning import split_model
-from c2i_lib.finetuning.rows import make_rows
-from c2i_lib.finetuning.split_model import PrefixCache, SplitModel, _ChunkedLoss
+from c2i_lib.finetuning.split_model import SplitModel, _ChunkedLoss
 from c2i_lib.language_model import freeze_lower_layers
 
 SMALL = {"vocab_size": 90, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4}
@@ -141,29 +137,3 @@ def test_liger_kernel_gives_the_same_loss_and_gradient():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run([sys.executable, "-c", LIGER], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_cache_gives_back_what_was_stored(dtype, tmp_path, tiny_tokenizer):
-    rows = make_rows("ft_tags", CAPTIONS, tiny_tokenizer, 64)
-    cache = PrefixCache(tmp_path / "cache.bin", rows, 8, dtype)
-    assert cache.missing([0, 2])
-    longest = int(rows.lengths[[0, 2]].max())
-    hidden = torch.randn(2, longest, 8).to(dtype)
-    cache.store([0, 2], hidden)
-    assert not cache.missing([2, 0]) and cache.missing([0, 1])
-    inside = torch.from_numpy(rows.places([0, 2])[1])
-    assert torch.equal(cache.load([0, 2])[inside], hidden[inside])
-    assert torch.equal(cache.load([2])[0], hidden[1][: rows.lengths[2]])
-    cache.flush()
-    again = PrefixCache(tmp_path / "cache.bin", rows, 8, dtype)
-    assert torch.equal(again.load([0, 2])[inside], hidden[inside]) and np.array_equal(again.filled, [False] * 6)
-
-
-def test_a_cache_that_does_not_fit_is_refused_before_work(tmp_path, tiny_tokenizer, monkeypatch):
-    """A mapped file that finds the disk full later would kill the process without a word."""
-    rows = make_rows("ft_tags", CAPTIONS, tiny_tokenizer, 64)
-    monkeypatch.setattr(split_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(C2IError, match="hidden states of the frozen layers need 1 MB in .*free some space"):
-        PrefixCache(tmp_path / "cache.bin", rows, 8192, torch.float32)
-    assert not (tmp_path / "cache.bin").exists()

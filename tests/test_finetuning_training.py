@@ -113,6 +113,24 @@ def test_the_lower_layers_run_once_a_row_with_the_cache(new_trainer, monkeypatch
     assert n_rows == 2 * len(trainer.rows)  # once for training, once for evaluation
 
 
+def test_kept_states_serve_another_seed_and_not_another_model(new_trainer, tmp_path, monkeypatch):
+    states = tmp_path / "states"
+    states.mkdir()
+    first = new_trainer(states=states)
+    first.train()
+    first.remove_caches()
+    again = new_trainer("again", changes={"learning_rate": 1e-3, "epochs": 1}, states=states)
+    with monkeypatch.context() as patch:
+        patch.setattr(again.split, "lower", lambda ids: pytest.fail("computed again"))
+        again.train()
+    fresh = new_trainer("fresh", changes={"learning_rate": 1e-3, "epochs": 1}, cache=False)
+    fresh.train()
+    assert_same(weights_of(again), weights_of(fresh), 1e-5)
+    original = SplitModel.lower
+    monkeypatch.setattr(SplitModel, "lower", lambda self, ids: original(self, ids) + 1)  # another model
+    assert new_trainer("other", states=states).cache.missing([0])
+
+
 def test_one_epoch_needs_no_cache(new_trainer):
     assert new_trainer(changes={"epochs": 1}).cache is None
 

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from c2i_lib.config import LanguageModel, Profile
 from c2i_lib.files import write_table
 from c2i_lib.finetuning.checkpoints import remove_checkpoints
+from c2i_lib.finetuning.prefix_cache import states_folder
 from c2i_lib.finetuning.rows import Rows, make_rows
 from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.finetuning.training import Trainer
@@ -143,7 +144,12 @@ def finetune(
     """
     settings, language_model = profile.finetuning, profile.language_model
     folder, processes = Path(out_dir) / arm, Processes()
-    key = {"arm": arm, "seed": profile.seed, **language_model.model_dump(), **settings.model_dump(exclude={"arms"})}
+    key = {
+        "arm": arm,
+        "seed": profile.seed,
+        **language_model.model_dump(),
+        **settings.model_dump(exclude={"arms", "keep_states"}),
+    }
     with _stage_of_all(processes, folder, key, [train_file, eval_file]) as done:
         if done:
             return folder
@@ -164,7 +170,8 @@ def finetune(
         captions, observers = train["caption_id"].tolist(), [on_step] if on_step else []
         with _tensorboard(folder / "tensorboard", processes.is_main) as write:
             observers.append(write)
-            trainer = Trainer(split, rows, eval_rows, settings, profile.seed, folder, captions, observers=observers)
+            states = states_folder(language_model, bf16, rows, eval_rows) if settings.keep_states else None
+            trainer = Trainer(split, rows, eval_rows, settings, profile.seed, folder, captions, True, states, observers)
             log = trainer.train()
         if processes.is_main:
             trainer.remove_caches()
@@ -172,5 +179,7 @@ def finetune(
             write_table(folder / "training_log.parquet", log)
             (folder / "README.md").write_text(_model_card(arm, profile, rows, counts, log), encoding="utf-8")
             remove_checkpoints(folder)
+            if states:
+                print(f"hidden states for the next seed or learning rate are in {states}; delete it when none follows")
         processes.wait()
     return folder

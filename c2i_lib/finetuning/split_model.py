@@ -7,18 +7,13 @@ with more than one epoch, once (``PrefixCache``). The loss is computed in chunks
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from c2i_lib.errors import C2IError, ModelError
-from c2i_lib.finetuning.rows import Rows
+from c2i_lib.errors import ModelError
 from c2i_lib.language_model import transformer_layers
 
 _CHUNK = 512  # tokens whose logits exist at one time
@@ -162,48 +157,3 @@ class SplitModel:
 
 def _hand_on(hidden_states: torch.Tensor, *arguments, **keywords) -> torch.Tensor:
     return hidden_states
-
-
-class PrefixCache:
-    """Hidden states at the cut for all tokens of ``rows``, in a file mapped into memory.
-
-    bf16 where the lower part computes in it, else fp32. A row is asked for with ``missing`` before it is read. Raises
-    ``C2IError`` when the disk has no room for the file.
-    """
-
-    def __init__(self, path: Path, rows: Rows, width: int, dtype: torch.dtype):
-        self.rows, self.filled = rows, np.zeros(len(rows), bool)
-        kind = np.uint16 if dtype == torch.bfloat16 else np.float32  # numpy has no bf16
-        size = len(rows.tokens) * width * kind().itemsize
-        mode = "r+" if path.is_file() and path.stat().st_size == size else "w+"
-        free = shutil.disk_usage(path.parent).free
-        if mode == "w+" and free < size:  # a mapped file that finds the disk full later kills the process
-            raise C2IError(
-                f"hidden states of the frozen layers need {size >> 20} MB in {path.parent}, and {free >> 20} MB are "
-                "free: free some space, or give a --run-dir on another disk"
-            )
-        if mode == "w+" and hasattr(os, "posix_fallocate"):  # the room is ours, whoever fills the disk meanwhile
-            with path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(1, size))
-            mode = "r+"
-        self.file = np.memmap(path, kind, mode, shape=(len(rows.tokens), width))
-        self.states = torch.from_numpy(self.file)
-        self.states = self.states.view(torch.bfloat16) if dtype == torch.bfloat16 else self.states
-
-    def missing(self, indices: Sequence[int]) -> bool:
-        """Whether one of the rows has not been stored."""
-        return not self.filled[indices].all()
-
-    def store(self, indices: Sequence[int], hidden: torch.Tensor) -> None:
-        """Keep the hidden states ``(n, longest, width)`` of some rows."""
-        places, inside = self.rows.places(indices)
-        self.states[torch.from_numpy(places[inside])] = hidden.cpu()[torch.from_numpy(inside)].to(self.states.dtype)
-        self.filled[indices] = True
-
-    def load(self, indices: Sequence[int]) -> torch.Tensor:
-        """The hidden states ``(n, longest, width)`` of some rows; padding holds a copy of the first token's."""
-        return self.states[torch.from_numpy(self.rows.places(indices)[0])]
-
-    def flush(self) -> None:
-        """Write what was stored to the disk."""
-        self.file.flush()

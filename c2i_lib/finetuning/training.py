@@ -25,8 +25,9 @@ from c2i_lib.config import Finetuning
 from c2i_lib.errors import C2IError
 from c2i_lib.files import atomic_path
 from c2i_lib.finetuning.checkpoints import load_checkpoint, save_checkpoint
+from c2i_lib.finetuning.prefix_cache import PrefixCache
 from c2i_lib.finetuning.rows import Rows, make_batches
-from c2i_lib.finetuning.split_model import PrefixCache, SplitModel
+from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.processes import Processes
 from c2i_lib.runtime import use_bf16
 
@@ -51,7 +52,8 @@ class Trainer:
     """Everything that one training needs. ``captions``: ids of the captions of ``rows``, for messages.
 
     With more than one epoch, hidden states at the cut are computed in the first and read from ``folder`` in the others
-    (``cache=False`` computes them again). Each of ``observers`` is called with each row of the log.
+    (``cache=False`` computes them again); in ``states``, another folder, they are kept for the next training. Each of
+    ``observers`` is called with each row of the log.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Trainer:
         folder: Path,
         captions: Sequence[str] = (),
         cache: bool = True,
+        states: Path | None = None,
         observers: Sequence[Callable[[dict], None]] = (),
     ):
         self.split, self.rows, self.settings, self.seed, self.folder = split, rows, settings, seed, Path(folder)
@@ -84,13 +87,19 @@ class Trainer:
         ]
         self.eval_rows, self.cache, self.eval_cache = eval_rows, None, None
         with self.processes.main_first():  # which makes the files that the others open
-            if cache and settings.epochs > 1:
-                self.cache = self._cache("prefix_cache.bin", rows)
+            if cache and (settings.epochs > 1 or states):
+                self.cache = self._cache(states or self.folder, "prefix_cache.bin", rows)
             if cache:
-                self.eval_cache = self._cache("prefix_cache_eval.bin", eval_rows)
+                self.eval_cache = self._cache(states or self.folder, "prefix_cache_eval.bin", eval_rows)
 
-    def _cache(self, name: str, rows: Rows) -> PrefixCache:
-        return PrefixCache(self.folder / name, rows, self.width, torch.bfloat16 if self.bf16 else torch.float32)
+    def _cache(self, folder: Path, name: str, rows: Rows) -> PrefixCache:
+        cache = PrefixCache(folder / name, rows, self.width, torch.bfloat16 if self.bf16 else torch.float32)
+        if not cache.missing([0]):  # kept from another training: is it of this very model?
+            with self._autocast():
+                states = self.split.lower(rows.batch([0])[0].to(self.device))
+            if not torch.allclose(cache.load([0]).float(), states.float().cpu(), rtol=0.01, atol=0.01):
+                cache.forget()
+        return cache
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -201,8 +210,8 @@ class Trainer:
 
     def _end_epoch(self) -> float:
         eval_loss = self.evaluate()  # where all processes wait for each other
-        if self.cache is not None:  # now each has stored its rows in the file that all share
-            self.cache.filled[:] = True
+        for cache in filter(None, (self.cache, self.eval_cache)):  # now each has stored its rows in the shared file
+            cache.finish()
         return eval_loss
 
     def _save_checkpoint(self, step: int, log: list[dict]) -> None:
@@ -212,9 +221,9 @@ class Trainer:
             save_checkpoint(self.folder, step, self.trainable, self.optimizer, log)
 
     def remove_caches(self) -> None:
-        """Remove the files of hidden states: they take the space of many checkpoints."""
+        """Remove the files of hidden states from ``folder``: they take the space of many checkpoints."""
         self.cache = self.eval_cache = None
-        for path in self.folder.glob("prefix_cache*.bin"):
+        for path in self.folder.glob("prefix_cache*"):
             path.unlink()
 
     def _log_row(
