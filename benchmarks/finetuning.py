@@ -1,9 +1,9 @@
 """Finetuning: ours against the Hugging Face ``Trainer``, on the same captions in one run.
 
 All train the same language model on the same blocks in the same order, with the same optimizer and schedule, each in a
-process of its own: ``ours`` (frozen layers run once), ``again`` (ours, once more with another seed, from the states that
-the first training kept), ``trainer`` (same precision, same frozen parameters), and ``naive`` (fp32, only lower layers
-frozen: the tied embedding trains, and the backward pass goes through everything).
+process of its own: ``ours`` (frozen layers run once), ``again`` (ours from the states that a training with another seed
+kept), ``trainer`` (same precision, same frozen parameters), and ``naive`` (fp32, only lower layers frozen: the tied
+embedding trains, and the backward pass goes through everything).
 The precision is bf16 where the processor has it, else fp32. The last line printed is one JSON object.
 """
 

@@ -126,7 +126,9 @@ class Trainer:
         for batch in make_batches(self.eval_rows.lengths, self.tokens_per_batch, seed=0):
             loss, n_predicted = self._loss(self.eval_rows, self.processes.share(batch), self.eval_cache)
             total, n_tokens = total + loss.item(), n_tokens + n_predicted
-        total, n_tokens = self.processes.total(total, n_tokens)
+        total, n_tokens = self.processes.total(total, n_tokens)  # where all processes wait for each other
+        if self.eval_cache is not None:
+            self.eval_cache.finish()
         return total / max(1, n_tokens)
 
     def _step(self, step: int) -> tuple[float, int]:
@@ -209,9 +211,9 @@ class Trainer:
         return pd.DataFrame(log)
 
     def _end_epoch(self) -> float:
-        eval_loss = self.evaluate()  # where all processes wait for each other
-        for cache in filter(None, (self.cache, self.eval_cache)):  # now each has stored its rows in the shared file
-            cache.finish()
+        eval_loss = self.evaluate()
+        if self.cache is not None:  # now each process has stored its rows in the file that they share
+            self.cache.finish()
         return eval_loss
 
     def _save_checkpoint(self, step: int, log: list[dict]) -> None:
