@@ -1,23 +1,32 @@
 """Stages 07 and 08: ratings and judge scores → the tables behind every figure.
 
-In: ``ratings.parquet`` or ``scores.parquet``. Out, in ``07_analysis/``: ``table1``, ``comparison`` and
-``agreement`` ``.parquet``; in ``08_judges/analysis/``: ``means`` and ``comparison`` ``.parquet``.
+In: ``ratings.parquet`` and ``items.parquet``, or ``scores.parquet``. Out, in ``07_analysis/``: ``table1``,
+``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``, and ``validity``
+where people rated; in ``08_judges/analysis/``: ``means`` and ``comparison`` ``.parquet``.
 """
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
+from c2i_lib import mixed_model
 from c2i_lib.agreement import agreement_table
+from c2i_lib.agreement.raters import rater_table
 from c2i_lib.config import Profile
-from c2i_lib.effects import bootstrap_means, compare_arms, table1
+from c2i_lib.effects import bootstrap_means, compare_arms, concept_differences, table1
 from c2i_lib.errors import C2IError
 from c2i_lib.files import write_table
+from c2i_lib.power import power_table
 from c2i_lib.stage import Stage, read_table
+from c2i_lib.validity import judge_validity
+from c2i_lib.variance import decompose
 
 QUESTIONS = ("quality", "faithfulness")
+POWER_CONCEPTS = (5, 10, 15, 20, 30, 50, 75, 100)
+POWER_EFFECTS = (0.15, 0.3, 0.5)  # points; the paper's gains are .15 and .23, its loss .30
 
 
 def in_order(table: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
@@ -29,33 +38,91 @@ def in_order(table: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
     )
 
 
-def analyse_ratings(ratings_file: Path, out_dir: Path, profile: Profile) -> dict[str, pd.DataFrame]:
-    """Table 1 with intervals, all differences between arms, and agreement: ``{name: table}``.
+def read_ratings(ratings_file: Path, profile: Profile) -> pd.DataFrame:
+    """Ratings of all items without the raters that the profile leaves out.
 
-    Raises ``C2IError`` when there are no ratings yet.
+    Raises ``C2IError`` when there are none yet, when simulated and human ratings are mixed, when the profile takes
+    people's only, and when it leaves out a rater who is not there.
     """
-    folder, settings = Path(out_dir), profile.analysis
-    key = {**settings.model_dump(), "seed": profile.seed, "scale_points": profile.survey.scale_points}
-    with Stage(folder, key, [ratings_file]) as stage:
+    ratings = read_table(ratings_file)
+    if ratings.empty:
+        raise C2IError(
+            f"{ratings_file} holds no ratings yet. Collect some: python -m c2i_lib survey serve --run-dir "
+            f"{Path(ratings_file).parents[2]}; or: python -m c2i_lib survey import FILE. Then run again from 6 "
+            "(08 needs no ratings: add --from 8 to the run command)"
+        )
+    if ratings["simulated"].nunique() > 1:
+        raise C2IError(f"{ratings_file} mixes simulated and human ratings, which must not be averaged")
+    if ratings["simulated"].any() and not profile.survey.simulate_raters:
+        raise C2IError(f"{ratings_file} is of simulated raters, and profile {profile.name} takes people's only")
+    unknown = set(profile.analysis.left_out_raters) - set(ratings["rater"])
+    if unknown:
+        raise C2IError(
+            f"analysis.left_out_raters names {sorted(unknown)}, but the raters are {sorted(ratings['rater'].unique())}"
+        )
+    return ratings[~ratings["rater"].isin(profile.analysis.left_out_raters)].reset_index(drop=True)
+
+
+def images_only(ratings: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
+    """Ratings of images, each once a rater: no repeats, no checks, and nothing that a rater could not judge."""
+    return in_order(ratings[ratings["kind"] == "image"].dropna(subset=["rating"]), arms)
+
+
+def _all_tables(ratings: pd.DataFrame, items: pd.DataFrame, profile: Profile) -> dict[str, pd.DataFrame]:
+    settings, points, arms = profile.analysis, profile.survey.scale_points, profile.survey.arms
+    numbers, images = (settings.n_bootstrap, settings.confidence, profile.seed), images_only(ratings, arms)
+    pairs = combinations(dict.fromkeys(images["arm"]), 2)
+    parts = [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
+    n_raters, n_samples = profile.survey.raters_per_survey, profile.prompts.n_per_concept
+    shape = (POWER_CONCEPTS, POWER_EFFECTS, n_samples, n_raters)
+    powers = [power_table(*shape, question, seed=profile.seed).assign(question=question) for question in QUESTIONS]
+    return {
+        "table1": table1(images, *numbers),
+        "comparison": compare_arms(images, "rating", *numbers),
+        "differences": pd.concat(parts, ignore_index=True),
+        "agreement": agreement_table(images, points, *numbers),
+        "raters": rater_table(ratings, items, QUESTIONS, points),
+        "variance": decompose(images),
+        "power": pd.concat(powers, ignore_index=True),
+    }
+
+
+def analyse_ratings(
+    ratings_file: Path, items_file: Path, out_dir: Path, profile: Profile, scores_file: Path | None = None
+) -> dict[str, pd.DataFrame]:
+    """All tables of the survey: ``{name: table}``. With ``scores_file`` and ratings of people, ``validity`` compares
+    the judge with them. Raises ``C2IError`` as ``read_ratings`` does.
+    """
+    folder = Path(out_dir)
+    key = {**profile.analysis.model_dump(), "seed": profile.seed, "scale_points": profile.survey.scale_points}
+    key |= {"raters_per_survey": profile.survey.raters_per_survey, "n_per_concept": profile.prompts.n_per_concept}
+    inputs = [ratings_file, items_file, *([scores_file] if scores_file else [])]
+    with Stage(folder, key, inputs) as stage:
         if not stage.done:
-            ratings = in_order(read_table(ratings_file), profile.survey.arms)
-            if ratings.empty:
-                raise C2IError(
-                    f"{ratings_file} holds no ratings yet. Copy 06_survey/survey_*/ for each rater, let them fill "
-                    "sheet.csv and name it after them, and run: python -m c2i_lib survey import --run-dir "
-                    f"{folder.parent} <rater>.csv …  (08 needs no ratings: add --from 8 to the run command)"
-                )
-            if ratings["simulated"].nunique() > 1:
-                raise C2IError(f"{ratings_file} mixes simulated and human ratings, which must not be averaged")
-            numbers = (settings.n_bootstrap, settings.confidence, profile.seed)
-            tables = {
-                "table1": table1(ratings, *numbers),
-                "comparison": compare_arms(ratings, "rating", *numbers),
-                "agreement": agreement_table(ratings, profile.survey.scale_points),
-            }
-            for name, table in tables.items():
-                write_table(folder / f"{name}.parquet", table.assign(simulated=bool(ratings["simulated"].any())))
-    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("table1", "comparison", "agreement")}
+            ratings, items = read_ratings(ratings_file, profile), read_table(items_file)
+            results = _all_tables(ratings, items, profile)
+            simulated = bool(ratings["simulated"].any())
+            if scores_file and not simulated:
+                numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
+                results["validity"] = judge_validity(ratings, read_table(scores_file), *numbers)
+            for name, table in results.items():
+                write_table(folder / f"{name}.parquet", table.assign(simulated=simulated))
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def fit_mixed_model(ratings_file: Path, out_dir: Path, profile: Profile) -> tuple[pd.DataFrame, str]:
+    """The ordinal mixed model of R's clmm: its effects, and what ran. An empty table and why, where R is missing."""
+    folder = Path(out_dir) / "mixed_model"
+    if not mixed_model.available():
+        return pd.DataFrame(), f"The mixed model did not run: {mixed_model.HOW_TO_GET_R}."
+    settings = {"arms": profile.survey.arms, **profile.analysis.model_dump(exclude={"n_bootstrap"})}
+    with Stage(folder, settings, [ratings_file]) as stage:
+        if not stage.done:
+            images = images_only(read_ratings(ratings_file, profile), profile.survey.arms)
+            effects, version = mixed_model.fit(images, profile.analysis.confidence)
+            write_table(folder / "effects.parquet", effects.assign(version=version))
+    effects = pd.read_parquet(folder / "effects.parquet")
+    return effects.drop(columns="version"), f"The mixed model ran in {effects['version'].iloc[0]}."
 
 
 def analyse_scores(scores_file: Path, out_dir: Path, profile: Profile) -> dict[str, pd.DataFrame]:
@@ -67,6 +134,6 @@ def analyse_scores(scores_file: Path, out_dir: Path, profile: Profile) -> dict[s
             numbers = (settings.n_bootstrap, settings.confidence, profile.seed)
             means = [bootstrap_means(scores, question, *numbers).assign(question=question) for question in QUESTIONS]
             write_table(folder / "means.parquet", pd.concat(means, ignore_index=True))
-            long = scores.melt(["arm", "concept"], list(QUESTIONS), "question", "score")
+            long = scores.melt(["arm", "concept", "image_id"], list(QUESTIONS), "question", "score")
             write_table(folder / "comparison.parquet", compare_arms(long, "score", *numbers))
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("means", "comparison")}

@@ -122,14 +122,26 @@ class Judges(_Section):
     batch_size: Count
 
 
+class Question(_Section):
+    """A question of the survey, with a name for each point of its scale, the lowest first."""
+
+    text: str
+    labels: tuple[str, ...]
+
+
 class Survey(_Section):
     """Stage 06."""
 
     arms: tuple[PromptArm, ...]
     n_surveys: Count
-    images_per_survey: Count
+    images_per_survey: Count | None = None  # None: all images, spread evenly
     raters_per_survey: Count
+    raters_in_all_surveys: Annotated[int, Field(ge=0)] = 0  # of these raters
+    repeated_images: Annotated[int, Field(ge=0)] = 0  # in each survey: shown twice, for a rater's self-agreement
+    attention_checks: Annotated[int, Field(ge=0)] = 0  # in each survey: pictures that ask for a certain answer
     scale_points: Annotated[int, Field(ge=2)]
+    quality: Question
+    faithfulness: Question
     simulate_raters: bool
 
 
@@ -138,6 +150,7 @@ class Analysis(_Section):
 
     n_bootstrap: Annotated[int, Field(ge=100)]
     confidence: Share
+    left_out_raters: tuple[str, ...] = ()  # such as one who failed the attention checks; said in every caption
 
 
 class Profile(_Section):
@@ -169,23 +182,32 @@ class Profile(_Section):
         for key, arms in (("prompts", self.prompts.arms), ("survey", self.survey.arms)):
             if len(arms) < 2 or len(set(arms)) < len(arms):
                 raise ValueError(f"{key}.arms must name at least two different arms, found {list(arms)}")
-        n_images = len(self.survey.arms) * self.concepts.n_concepts * self.prompts.n_per_concept
-        n_shown = self.survey.n_surveys * self.survey.images_per_survey
-        if n_shown != n_images:
-            raise ValueError(
-                f"survey.n_surveys x survey.images_per_survey is {n_shown}, but {len(self.survey.arms)} arms x "
-                f"{self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts give {n_images} images; "
-                + (
-                    f"set survey.images_per_survey to {n_images // self.survey.n_surveys}"
-                    if n_images % self.survey.n_surveys == 0
-                    else f"set survey.n_surveys to a number that divides {n_images}"
-                )
-            )
+        self._check_survey()
         n_eval = round(self.captions.n_finetune * self.captions.eval_share)
         if not 0 < n_eval < self.captions.n_finetune:
             use = "evaluation" if n_eval == 0 else "training"
             raise ValueError(f"captions.eval_share of captions.n_finetune leaves no caption for {use}; change one")
         return self
+
+    def _check_survey(self) -> None:
+        survey = self.survey
+        n_images = len(survey.arms) * self.concepts.n_concepts * self.prompts.n_per_concept
+        if survey.images_per_survey and survey.n_surveys * survey.images_per_survey != n_images:
+            raise ValueError(
+                f"survey.n_surveys x survey.images_per_survey is {survey.n_surveys * survey.images_per_survey}, but "
+                f"{len(survey.arms)} arms x {self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts "
+                f"give {n_images} images; set survey.images_per_survey to null to spread them evenly"
+            )
+        for name in ("quality", "faithfulness"):
+            n_labels = len(getattr(survey, name).labels)
+            if n_labels != survey.scale_points:
+                raise ValueError(
+                    f"survey.{name}.labels names {n_labels} points, but scale_points is {survey.scale_points}"
+                )
+        if survey.raters_in_all_surveys > survey.raters_per_survey:
+            raise ValueError("survey.raters_in_all_surveys is more than survey.raters_per_survey")
+        if survey.repeated_images > n_images // survey.n_surveys:
+            raise ValueError("survey.repeated_images is more than a survey has images")
 
 
 def _explain(error: ValidationError, where: str) -> str:

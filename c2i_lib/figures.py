@@ -1,7 +1,7 @@
 """Paper-ready figures: vector PDF and PNG, the same bytes for the same data.
 
 In: tables of the stages. Out: ``<name>.pdf`` and ``<name>.png``. Every figure carries the profile's label, and
-"simulated raters" where ratings are simulated.
+"simulated raters" where ratings are simulated. Figures of the survey are in ``survey_figures.py``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ STYLE = Path(__file__).parent / "c2i.mplstyle"
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
 ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
 ARM_COLORS |= {"ft_topic": "#CC79A7"}
-_DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 
 
-def save_figure(figure: Figure, folder: Path, name: str, label: str = "") -> list[Path]:
-    """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both."""
+def save_figure(figure: Figure, folder: Path, name: str, label: str = "", dpi: int = 300) -> list[Path]:
+    """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both.
+
+    ``dpi``: of the PNG, and of pictures inside the PDF.
+    """
     note = figure.text(0.5, -0.01, label, ha="center", va="top", fontsize=5.5, color="0.4")
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
         paths.append(Path(folder) / f"{name}{suffix}")
         with plt.style.context(STYLE), atomic_path(paths[-1]) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata=metadata, dpi=dpi)
     note.remove()
     return paths
 
@@ -136,34 +138,6 @@ def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
         return figure
 
 
-def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
-    """Diverging stacked bars per question and arm: shares of each scale point, centred on the scale's middle."""
-    arms = list(dict.fromkeys(ratings["arm"]))
-    colors = plt.matplotlib.colors.LinearSegmentedColormap.from_list("likert", _DIVERGING)
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.25 * len(arms)), sharey=True)
-        for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=False):
-            for place, arm in enumerate(arms):
-                values = group.loc[group["arm"] == arm, "rating"]
-                shares = values.value_counts(normalize=True).reindex(range(1, scale_points + 1), fill_value=0)
-                left = -shares.iloc[: scale_points // 2].sum()
-                left -= shares.iloc[scale_points // 2] / 2 if scale_points % 2 else 0
-                for point, share in shares.items():
-                    color = colors((point - 1) / (scale_points - 1))
-                    axis.barh(place, share, left=left, color=color, edgecolor="0.3", linewidth=0.3, height=0.7)
-                    if share > 0.08:
-                        axis.text(left + share / 2, place, f"{share:.0%}", ha="center", va="center", fontsize=5.5)
-                    left += share
-            axis.axvline(0, color="0.3", linewidth=0.6)
-            axis.set(xlabel=f"share of ratings: {question}", xlim=(-1, 1), yticks=range(len(arms)), yticklabels=arms)
-            axis.xaxis.set_major_formatter(lambda share, _: f"{abs(share):.0%}")
-        axes[0].invert_yaxis()
-        handles = [plt.Rectangle((0, 0), 1, 1, color=colors(i / (scale_points - 1))) for i in range(scale_points)]
-        names = [str(point) for point in range(1, scale_points + 1)]
-        figure.legend(handles, names, ncols=scale_points, loc="outside upper center", title="rating")
-        return figure
-
-
 def plot_quality_faithfulness(quality: pd.DataFrame, faithfulness: pd.DataFrame) -> Figure:
     """Mean judge scores per arm with their intervals (``effects.bootstrap_means`` of each)."""
     with plt.style.context(STYLE):
@@ -221,3 +195,40 @@ def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4)
             axis.imshow(picture, interpolation="lanczos")
             axis.set_title(_wrap(caption, 30), fontsize=6)
         return figure
+
+
+def plot_overview(pictures: pd.DataFrame, folder: Path) -> Figure:
+    """The data flow with an example, as the paper's Figure 1: concept → prompt of each arm → picture.
+
+    ``pictures``: rows of ``images.parquet``, one an arm, of one concept.
+    """
+    n_rows, middle = len(pictures), {"ha": "center", "va": "center"}
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "linewidth": 0.8}
+    with plt.style.context(STYLE):
+        figure = plt.figure(figsize=(PAGE, 1.05 * n_rows + 0.2))
+        grid = figure.add_gridspec(n_rows, 3, width_ratios=(1, 2.4, 1.2))
+        start = figure.add_subplot(grid[:, 0])
+        start.text(0.5, 0.5, pictures["concept"].iloc[0], fontsize=9, bbox={**box, "edgecolor": "0.4"}, **middle)
+        columns = [start]
+        for place, row in enumerate(pictures.itertuples()):
+            color = ARM_COLORS.get(row.arm, "0.3")
+            written, drawn = (figure.add_subplot(grid[place, column]) for column in (1, 2))
+            written.text(0.5, 0.42, _wrap(row.prompt, 44), fontsize=7, bbox={**box, "edgecolor": color}, **middle)
+            written.text(0.5, 0.9, row.arm, fontsize=7, color=color, weight="bold", **middle)
+            drawn.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
+            _arrow(figure, (start, (0.72, 0.5)), (written, (0.1, 0.42)))
+            _arrow(figure, (written, (0.9, 0.42)), (drawn, (-0.05, 0.5)))
+            columns += [written, drawn]
+        for axis in columns:
+            axis.axis("off")
+        names = ("concept", "prompt, by the language model", "picture, by the TTI model")
+        for axis, name in zip(columns[:3], names, strict=True):
+            axis.set_title(name, fontsize=7, color="0.3")
+        return figure
+
+
+def _arrow(figure: Figure, start: tuple, end: tuple) -> None:
+    """An arrow between places, ``(axes, (x, y))`` in shares of the axes."""
+    style = {"arrowstyle": "-|>", "color": "0.5", "linewidth": 0.8, "mutation_scale": 8}
+    ends = {"coordsA": "axes fraction", "coordsB": "axes fraction", "axesA": start[0], "axesB": end[0]}
+    figure.add_artist(plt.matplotlib.patches.ConnectionPatch(start[1], end[1], **ends, **style))

@@ -24,11 +24,14 @@ def test_paper_profile_has_the_numbers_of_the_paper():
     assert not paper.survey.simulate_raters
 
 
+def n_values_in(settings):
+    return sum(n_values_in(value) if isinstance(value, dict) else 1 for value in settings.values())
+
+
 def test_every_value_of_the_paper_profile_says_where_it_comes_from():
     text = (PROFILES_DIR / "paper.yaml").read_text(encoding="utf-8")
-    n_values = sum(len(section) for section in yaml.safe_load(text).values() if isinstance(section, dict))
-    lines = re.findall(r"^  \w+: .*$", text, flags=re.MULTILINE)
-    assert len(lines) == n_values
+    lines = re.findall(r"^  +\w+: .*$", text, flags=re.MULTILINE)
+    assert len(lines) == n_values_in(yaml.safe_load(text)) - 3  # name, label and seed
     origin = re.compile(r"# .*(Method|Experiments|not stated in the paper|not in the paper|our choice|our addition)")
     assert [line for line in lines if not origin.search(line)] == []
 
@@ -66,7 +69,10 @@ def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
         ({"prompts.arms": ["base", "ft"]}, r"survey\.arms has .*prompts\.arms does not have; add it there"),
         ({"survey.arms": ["base"]}, r"survey\.arms must name at least two different arms"),
         ({"survey.arms": ["base", "base"]}, r"survey\.arms must name at least two different arms"),
-        ({"survey.images_per_survey": 10}, r"is 20, but .* 24 images; set survey\.images_per_survey to 12"),
+        ({"survey.images_per_survey": 10}, r"is 20, but .* 24 images; set survey\.images_per_survey to null"),
+        ({"survey.quality": {"text": "?", "labels": ["bad", "good"]}}, r"quality\.labels names 2 points, but .* is 4"),
+        ({"survey.raters_in_all_surveys": 9}, r"raters_in_all_surveys is more than survey\.raters_per_survey"),
+        ({"survey.repeated_images": 13}, r"repeated_images is more than a survey has images"),
         ({"captions.eval_share": 0.001}, r"no caption for evaluation"),
         ({"captions.n_finetune": 2, "captions.eval_share": 0.9}, r"no caption for training"),
     ],
@@ -77,10 +83,14 @@ def test_an_impossible_combination_is_refused_with_its_fix(overrides, fix):
 
 
 def test_the_fix_for_a_survey_size_can_be_followed():
-    # 24 images do not divide by 5, so that no number of images per survey would do.
-    with pytest.raises(ProfileError) as error:
-        load_profile("smoke", {"survey.n_surveys": 5})
-    assert not re.search(r"images_per_survey to \d+\.\d", str(error.value))
+    """24 images do not divide by 5; spread evenly they need no number of images a survey."""
+    with pytest.raises(ProfileError, match="to null to spread them evenly"):
+        load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": 4})
+    assert load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": None}).survey.n_surveys == 5
+
+
+def test_more_concepts_need_no_other_change():
+    assert load_profile("cpu", {"concepts.n_concepts": 12}).concepts.n_concepts == 12
 
 
 def test_a_missing_key_is_named(tmp_path):

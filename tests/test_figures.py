@@ -21,16 +21,6 @@ def make_log():
     return log
 
 
-def make_ratings(scale_points=4):
-    points = [1, 1, 2, 3, scale_points] * 4
-    parts = [
-        pd.DataFrame({"question": question, "arm": arm, "rating": points})
-        for question in ("quality", "faithfulness")
-        for arm in ARMS
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
 def test_a_figure_of_the_same_data_has_the_same_bytes(tmp_path):
     contents = []
     for folder in ("one", "two"):
@@ -103,20 +93,6 @@ def test_prompts_have_points_and_a_median_per_arm():
         assert {line.get_segments()[0][0, 1] for line in lines} == {median}
 
 
-@pytest.mark.parametrize("scale_points", [4, 5])
-def test_likert_bars_add_up_to_one_and_are_centred(scale_points):
-    figure = figures.plot_likert(make_ratings(scale_points), scale_points)
-    assert len(figure.axes) == 2
-    for axis in figure.axes:
-        assert len(axis.patches) == len(ARMS) * scale_points
-        bar = axis.patches[:scale_points]
-        assert sum(part.get_width() for part in bar) == pytest.approx(1)
-        # Shares are .4 .2 .2 (0) .2: below the middle are 1 and 2, and half of 3 on a scale of five.
-        assert bar[0].get_x() == pytest.approx(-0.6 if scale_points == 4 else -0.7)
-    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ARMS
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [str(n + 1) for n in range(scale_points)]
-
-
 def test_quality_and_faithfulness_have_a_point_with_both_intervals_per_arm():
     means = pd.DataFrame({"arm": ARMS, "mean": [0.2, 0.3, 0.4, 0.5], "low": 0.1, "high": 0.9})
     figure = figures.plot_quality_faithfulness(means, means.assign(mean=means["mean"] + 0.1))
@@ -159,3 +135,20 @@ def test_the_lengths_figure_shows_mean_and_tail():
     assert "longer than 16: 1.0%" in axes.get_xlabel()
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["mean 7.0", "95 % have at most 8"]
+
+
+def test_the_overview_shows_one_concept_with_the_prompt_and_picture_of_every_arm(tmp_path):
+    rows = []
+    for place, arm in enumerate(ARMS):
+        Image.new("RGB", (8, 8), (place, 0, 0)).save(tmp_path / f"{arm}.png")
+        rows.append((arm, "a red fox", f"a red fox, as {arm} writes it", f"{arm}.png"))
+    figure = figures.plot_overview(pd.DataFrame(rows, columns=["arm", "concept", "prompt", "path"]), tmp_path)
+    texts = [text.get_text().replace("\n", " ") for axis in figure.axes for text in axis.texts]
+    assert texts.count("a red fox") == 1
+    assert {row[2] for row in rows} <= set(texts) and set(ARMS) <= set(texts)
+    assert [axis.images[0].get_array()[0, 0, 0] for axis in figure.axes if axis.images] == [0, 1, 2, 3]
+
+
+def test_a_picture_grid_may_be_saved_coarser(tmp_path):
+    _, png = figures.save_figure(figures.plot_training({"ft": make_log()}), tmp_path, "f", dpi=100)
+    assert Image.open(png).info["dpi"] == pytest.approx((100, 100), abs=0.1)

@@ -17,6 +17,7 @@ from c2i_lib.pipeline import check_parameters, is_done, notebook_path, run_noteb
 from c2i_lib.stage import STAGES, open_run
 
 LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
+COMPARISON = "arm baseline difference low high delta delta_low delta_high p p_holm"
 TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
     **{f"02_models/{arm}/training_log": LOG for arm in ("ft", "ft_tags", "ft_topic")},
@@ -30,19 +31,31 @@ TABLES = {
         "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied"
     ),
     "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
-    "06_survey/items": "survey position item_id image_id arm concept",
-    "06_survey/ratings": "survey rater image_id arm concept question rating answered_at simulated",
+    "06_survey/items": (
+        "survey item_id kind image_id prompt_id arm concept sample expected_quality expected_faithfulness"
+    ),
+    "06_survey/orders": "rater survey position item_id",
+    "06_survey/ratings/ratings": (
+        "survey rater item_id kind image_id prompt_id arm concept sample question rating answered_at simulated"
+    ),
     "07_analysis/table1": "question arm n mean low high sd simulated",
-    "07_analysis/comparison": "question arm baseline difference low high p p_holm simulated",
-    "07_analysis/agreement": "question n_items n_raters kappa_linear kappa_quadratic alpha_ordinal simulated",
+    "07_analysis/comparison": f"question {COMPARISON} simulated",
+    "07_analysis/differences": "question concept difference arm baseline simulated",
+    "07_analysis/agreement": "question n_items n_raters coefficient weights value low high reason simulated",
+    "07_analysis/raters": (
+        "rater question n cannot_judge mean sd share_1 share_2 share_3 share_4 kappa same checks_passed simulated"
+    ),
+    "07_analysis/variance": "question component variance share sd simulated",
+    "07_analysis/power": "question n_concepts effect power simulated",
     "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
     "08_judges/analysis/means": "arm mean low high question",
-    "08_judges/analysis/comparison": "question arm baseline difference low high p p_holm",
+    "08_judges/analysis/comparison": f"question {COMPARISON}",
 }
 FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_concept 07_likert".split()
-FIGURES += ["08_quality_faithfulness", "08_image_grid"]
+FIGURES += "07_differences 07_agreement 07_scale_use 07_variance 07_power".split()
+FIGURES += ["08_quality_faithfulness", "08_image_grid", "08_overview"]
 PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means".split()
-PAPER_TABLES += ["08_comparison"]
+PAPER_TABLES += ["07_raters", "08_comparison"]
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -69,20 +82,24 @@ def test_a_run_leaves_every_other_documented_file(smoke_run):
     images = pd.read_parquet(smoke_run / "05_images" / "images.parquet")
     assert {path.name for path in (smoke_run / "05_images").glob("*.png")} == set(images["path"])
     assert len(images) == 5 * 3 * 2
-    for survey in ("survey_1", "survey_2"):
-        assert len(pd.read_csv(smoke_run / "06_survey" / survey / "sheet.csv")) == 12
+    items = pd.read_parquet(smoke_run / "06_survey" / "items.parquet")
+    pictures = {path.stem for path in (smoke_run / "06_survey" / "pictures").iterdir()}
+    assert pictures == set(items["item_id"])
+    assert items.groupby("survey")["kind"].value_counts().unstack().loc["survey_1"].tolist() == [1, 12, 3]
 
 
 @pytest.mark.notebooks
 def test_the_whole_run_belongs_together(smoke_run):
     """Ids in a later table are those of the earlier one: nothing was lost or invented on the way."""
-    names = "04_prompts/prompts 05_images/images 06_survey/items 08_judges/scores/scores 06_survey/ratings".split()
+    names = "04_prompts/prompts 05_images/images 06_survey/items 08_judges/scores/scores".split()
+    names += ["06_survey/ratings/ratings"]
     prompts, images, items, scores, ratings = (pd.read_parquet(smoke_run / f"{name}.parquet") for name in names)
     assert set(images["prompt_id"]) == set(prompts["prompt_id"])
     shown = set(images.loc[images["flagged"] == "", "image_id"])
     assert shown == set(scores["image_id"])
     rated = set(images.loc[images["arm"] != "ft_topic", "image_id"]) & shown  # the survey has the other four arms
-    assert rated == set(items["image_id"]) == set(ratings["image_id"])
+    assert rated == set(items.loc[items["kind"] == "image", "image_id"])
+    assert set(items["item_id"]) == set(ratings["item_id"])
     assert len(ratings) == len(items) * 2 * 3  # questions, raters
     assert ratings["simulated"].all()
     assert all(sha256_of(smoke_run / "05_images" / row.path) == row.sha256 for row in images.itertuples())
@@ -152,8 +169,9 @@ def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy):
     assert main([*RUN, str(run_copy), "-p", "survey.raters_per_survey=2"]) == 0
     after = records()
     changed = {str(path.parent) for path in before if before[path] != after[path]}
-    assert changed == {"06_survey", "07_analysis"}
-    ratings = pd.read_parquet(run_copy / "06_survey" / "ratings.parquet")
+    expected = {"06_survey", "06_survey/ratings", "07_analysis", "07_analysis/mixed_model"}
+    assert changed <= expected and {"06_survey", "07_analysis"} <= changed  # the mixed model runs where R is
+    ratings = pd.read_parquet(run_copy / "06_survey" / "ratings" / "ratings.parquet")
     assert ratings.groupby("survey")["rater"].nunique().tolist() == [2, 2]
 
 
@@ -163,7 +181,7 @@ def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy):
     [
         (2, "02_models/ft/model.safetensors"),
         (5, "05_images/images.parquet"),
-        (6, "06_survey/survey_1/sheet.csv"),
+        (6, "06_survey/orders.parquet"),
         (7, "figures/smoke/07_table1.tex"),
         (8, "notebooks/08_evaluate_automatically.ipynb"),
         (8, "notebooks/08_evaluate_automatically.json"),

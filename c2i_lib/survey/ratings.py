@@ -1,7 +1,9 @@
-"""Ratings: simulated from judges' scores, or read from the sheets that people filled.
+"""Ratings: simulated from judges' scores, or collected from answers of people.
 
-In: ``items.parquet`` and either scores or sheets. Out: ``ratings.parquet`` (``survey, rater, image_id, arm,
-concept, question, rating, answered_at, simulated``).
+In: ``items.parquet``, ``orders.parquet``, and either scores or answers tables (``rater, item_id, question, rating,
+answered_at, comment``, of the web app or imported). Out: ``ratings.parquet`` (``survey, rater, item_id, kind, image_id,
+prompt_id, arm, concept, sample, question, rating, answered_at, simulated``; a rating is NaN where the rater could not
+judge). Ignored: comments, which stay in the answers tables.
 """
 
 from __future__ import annotations
@@ -11,133 +13,150 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, rankdata
 
 from c2i_lib.config import Profile, Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.files import atomic_path, write_table
+from c2i_lib.files import seed_of, write_table
+from c2i_lib.simulation import ITEM_SHARE, PAPER_SCALES, RATER_SHARE, rate
 from c2i_lib.stage import Stage, read_table
-from c2i_lib.survey.build import QUESTIONS, build_surveys
+from c2i_lib.survey import formats
+from c2i_lib.survey.build import QUESTIONS
+from c2i_lib.survey.store import read_answers
 
-SCORE_WEIGHT = 0.8  # share of a simulated rating's variance that the judge's score explains
-RATER_WEIGHT = 0.05  # share that is the rater's own severity; the rest is noise
-COLUMNS = ["survey", "rater", "image_id", "arm", "concept", "question", "rating", "answered_at", "simulated"]
+COLUMNS = (
+    "survey rater item_id kind image_id prompt_id arm concept sample question rating answered_at simulated".split()
+)
 
 
-def simulate_ratings(items: pd.DataFrame, scores: pd.DataFrame, settings: Survey, seed: int) -> pd.DataFrame:
-    """Simulated raters. A rating is a cut of √w·z + √r·R + √(1−w−r)·ε, where z is the judge's score as a
-    normal quantile of its rank, R the rater's severity and ε noise; the cuts make all points equally likely.
+def simulate_answers(
+    items: pd.DataFrame, orders: pd.DataFrame, scores: pd.DataFrame, settings: Survey, seed: int
+) -> pd.DataFrame:
+    """An answers table of simulated raters (``simulation``), whose impression of an image is the judge's score.
+
+    The score, as a normal quantile of its rank among all images, takes the place of concept and image in the latent
+    scale; mean and spread are those of the paper's arms together. Attention checks are passed.
     """
-    from scipy.stats import norm, rankdata
-
-    random = np.random.default_rng(seed)
-    cuts = norm.ppf(np.arange(1, settings.scale_points) / settings.scale_points)
     score_of = scores.set_index("image_id")
+    shown = orders.merge(items, on=["survey", "item_id"])
     parts = []
     for question in QUESTIONS:
-        quantile = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
-        z_of = pd.Series(quantile, index=score_of.index)
-        for survey, group in items.groupby("survey", sort=True):
-            for rater in range(1, settings.raters_per_survey + 1):
-                latent = np.sqrt(SCORE_WEIGHT) * z_of.loc[group["image_id"]].to_numpy()
-                latent = latent + np.sqrt(RATER_WEIGHT) * random.normal()
-                latent = latent + np.sqrt(1 - SCORE_WEIGHT - RATER_WEIGHT) * random.normal(size=len(group))
-                part = group[["survey", "image_id", "arm", "concept"]].copy()
-                part["rater"] = f"simulated-{survey}-{rater}"
-                part["question"], part["rating"] = question, 1 + np.searchsorted(cuts, latent)
-                parts.append(part)
-    return pd.concat(parts, ignore_index=True).assign(answered_at="", simulated=True)[COLUMNS]
+        quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
+        impression = shown["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
+        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in shown["rater"].unique()}
+        noise = np.concatenate(
+            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(shown)]
+        )
+        share = ITEM_SHARE[question]
+        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * shown["rater"].map(severity).to_numpy()
+        latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
+        mean, spread = np.mean(PAPER_SCALES[question], axis=0)
+        rating = rate(mean + spread * latent, settings.scale_points).astype(float)
+        rating = np.where(shown["kind"] == "check", shown[f"expected_{question}"], rating)
+        parts.append(shown[["rater", "item_id"]].assign(question=question, rating=rating))
+    return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
 
 
-def read_sheets(sheets: Iterable[Path], items: pd.DataFrame, scale_points: int) -> pd.DataFrame:
-    """Ratings from filled sheets with the columns of ``sheet.csv``. The rater is the file's name up to its
-    first dot, so ``anna.survey_1.csv`` and ``anna.survey_2.csv`` are one rater's.
+def _by_rater(shown: pd.DataFrame) -> Iterable:
+    return shown.groupby(["rater", "survey"], sort=False)
 
-    Raises ``C2IError`` that names the file and row of an unknown item or a rating that is missing or off the
-    scale.
+
+def _normal(*parts: object, n: int) -> np.ndarray:
+    """``n`` standard normal numbers that depend on ``parts`` alone."""
+    return np.random.default_rng(seed_of(*parts)).normal(size=n)
+
+
+def responses_folder(survey_dir: Path) -> Path:
+    """Where answers of people are kept: beside the stage's folder, because they are data and not output."""
+    return Path(survey_dir).parent / "06_responses"
+
+
+def gather_answers(survey_dir: Path) -> list[Path]:
+    """All answers tables of a run: what raters gave in the web app, as it is now, and what was imported."""
+    folder = responses_folder(survey_dir)
+    database = folder / "responses.sqlite"
+    if database.is_file():
+        write_table(folder / "app.parquet", read_answers(database))
+    return sorted(folder.glob("*.parquet"))
+
+
+def import_answers(
+    files: Iterable[Path],
+    survey_dir: Path,
+    profile: Profile,
+    kind: str = "auto",
+    mapping: pd.DataFrame | None = None,
+    rater_column: str | None = None,
+) -> pd.DataFrame:
+    """Check exports of survey tools and keep their answers in ``06_responses/``, which notebook 06 reads.
+
+    Returns the answers of ``files``; ``attrs["notes"]`` says what was left out. Raises ``C2IError`` for anything that
+    cannot be right, and then keeps nothing.
     """
-    sheets = [Path(sheet) for sheet in sheets]
-    _check_present(sheets)
-    known = items.set_index("item_id")
-    rows, seen = [], set()
-    for path in sheets:
-        sheet = pd.read_csv(path, dtype={"item_id": str})
-        missing = {"item_id", *QUESTIONS} - set(sheet.columns)
-        if missing:
-            raise C2IError(f"{path} has no column {sorted(missing)}: it must have the columns of sheet.csv")
-        for line, row in enumerate(sheet.itertuples(), start=2):
-            if row.item_id not in known.index:
-                raise C2IError(f"{path}, line {line}: item_id {row.item_id!r} is in no survey of this run")
-            rater = path.name.split(".")[0]
-            if (rater, row.item_id) in seen:
-                raise C2IError(f"{path}, line {line}: rater {rater!r} has already rated item {row.item_id}")
-            seen.add((rater, row.item_id))
-            item = known.loc[row.item_id]
-            for question in QUESTIONS:
-                rating = getattr(row, question)
-                if rating not in range(1, scale_points + 1):
-                    raise C2IError(f"{path}, line {line}: {question} should be 1 to {scale_points}, found {rating!r}")
-                rows.append(
-                    (item.survey, path.name.split(".")[0], item.image_id, item.arm, item.concept, question, int(rating))
-                )
-    return pd.DataFrame(rows, columns=COLUMNS[:7]).assign(answered_at="", simulated=False)
-
-
-def _check_present(sheets: Iterable[Path]) -> None:
-    for sheet in sheets:
-        if not sheet.is_file():
-            raise C2IError(f"ratings file {sheet} does not exist: give the sheets that the raters filled")
-
-
-def sheets_folder(survey_dir: Path) -> Path:
-    """Where imported sheets are kept: beside the stage's folder, because they are data and not output."""
-    return Path(survey_dir).parent / "06_sheets"
-
-
-def import_sheets(sheets: Iterable[Path], survey_dir: Path, profile: Profile) -> pd.DataFrame:
-    """Check filled sheets and keep copies in ``06_sheets/``, which the next run reads. Returns their ratings."""
     if profile.survey.simulate_raters:
         raise C2IError(
-            "this run simulates its raters (survey.simulate_raters is true), so it takes no sheets: "
+            "this run simulates its raters (survey.simulate_raters is true), so it takes no answers of people: "
             "make a run with -p survey.simulate_raters=false"
         )
-    sheets, folder = [Path(sheet) for sheet in sheets], sheets_folder(survey_dir)
-    _check_present(sheets)
-    contents = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
-    for sheet in sheets:
-        if sheet.name == "sheet.csv":
-            raise C2IError(f"rename {sheet} to its rater's name, such as anna.csv, and import it again")
-        if contents.setdefault(sheet.name, sheet.read_bytes()) != sheet.read_bytes():
-            raise C2IError(
-                f"{sheet.name} exists with other ratings in {folder}: rename {sheet}, such as anna.survey_2.csv"
-            )
-    together = {path.name: path for path in [*folder.glob("*.csv"), *sheets]}
-    items = read_table(Path(survey_dir) / "items.parquet")
-    ratings = read_sheets(together.values(), items, profile.survey.scale_points)
-    for sheet in sheets:
-        with atomic_path(folder / sheet.name) as temporary:
-            temporary.write_bytes(sheet.read_bytes())
-    return ratings
+    items, orders = (read_table(Path(survey_dir) / f"{name}.parquet") for name in ("items", "orders"))
+    folder, tables, notes = responses_folder(survey_dir), {}, []
+    for path in map(Path, files):
+        table = formats.read_answers(path, items, profile.survey, kind, mapping, rater_column)
+        notes += [f"{path.name}: {note}" for note in table.attrs.get("notes", [])]
+        if f"{path.stem}.parquet" in tables or path.stem == "app":
+            raise C2IError(f"{path}: rename it, because another source of answers is called {path.stem!r}")
+        tables[f"{path.stem}.parquet"] = table
+    together = pd.concat(tables.values(), ignore_index=True)
+    notes += formats.check_answers(together, items, orders, profile.survey, "the imported files")
+    kept = [table for table in gather_answers(survey_dir) if table.name not in tables]
+    join_items(pd.concat([together, *map(pd.read_parquet, kept)], ignore_index=True), items, simulated=False)
+    for name, table in tables.items():
+        write_table(folder / name, table)
+    together.attrs["notes"] = list(dict.fromkeys(notes))
+    return together
+
+
+def join_items(answers: pd.DataFrame, items: pd.DataFrame, simulated: bool) -> pd.DataFrame:
+    """Rows of ``ratings.parquet`` from an answers table. Raises ``C2IError`` for items of another run."""
+    unknown = sorted(set(answers["item_id"]) - set(items["item_id"]))
+    if unknown:
+        raise C2IError(
+            f"answers name items that are in no survey of this run: {', '.join(unknown[:5])}. They were given to other "
+            "pictures: import them into the run that they were asked in"
+        )
+    repeated = answers[answers.duplicated(["rater", "item_id", "question"])]
+    if len(repeated):
+        row = repeated.iloc[0]
+        raise C2IError(
+            f"rater {row.rater!r} answered {row.question} of item {row.item_id} in two sources: remove one of "
+            "them from 06_responses"
+        )
+    return answers.merge(items, on="item_id").assign(simulated=simulated)[COLUMNS]
 
 
 def collect_ratings(
-    images_file: Path, out_dir: Path, profile: Profile, scores_file: Path | None = None, sheets: Iterable[Path] = ()
+    survey_dir: Path, profile: Profile, scores_file: Path | None = None, answers: Iterable[Path] = ()
 ) -> pd.DataFrame:
-    """Build the surveys and collect ratings: simulated from ``scores_file``, or read from ``sheets``.
+    """The ratings of built surveys, in ``<survey_dir>/ratings/``: simulated from ``scores_file``, or those of
+    ``answers`` tables. Without either the table is empty: the survey is waiting for its raters.
 
-    Without either, the surveys are built and the ratings table is empty: send the sheets to raters.
+    Raises ``C2IError`` when both are given, and when the profile forbids simulated raters.
     """
-    folder, sheets = Path(out_dir), [Path(sheet) for sheet in sheets]
-    _check_present(sheets)
-    if scores_file and sheets:
-        raise C2IError("give either scores, to simulate raters, or filled sheets, not both")
-    inputs = [images_file, *([scores_file] if scores_file else []), *sheets]
-    key = {"seed": profile.seed, **profile.survey.model_dump()}
-    with Stage(folder, key, inputs) as stage:
+    folder, answers = Path(survey_dir) / "ratings", [Path(path) for path in answers]
+    if scores_file and answers:
+        raise C2IError("give either scores, to simulate raters, or answers of people, not both")
+    if scores_file and not profile.survey.simulate_raters:
+        raise C2IError(f"profile {profile.name} takes no simulated raters (survey.simulate_raters is false)")
+    places = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
+    key = {"seed": profile.seed, "scale_points": profile.survey.scale_points}
+    with Stage(folder, key, [*places, *([scores_file] if scores_file else []), *answers]) as stage:
         if not stage.done:
-            items = build_surveys(images_file, folder, profile)
-            if profile.survey.simulate_raters and scores_file:
-                ratings = simulate_ratings(items, read_table(scores_file), profile.survey, profile.seed)
+            items, orders = map(read_table, places)
+            if scores_file:
+                given = simulate_answers(items, orders, read_table(scores_file), profile.survey, profile.seed)
             else:
-                ratings = read_sheets(sheets, items, profile.survey.scale_points)
+                empty = pd.DataFrame(columns=["rater", "item_id", "question", "rating", "answered_at", "comment"])
+                given = pd.concat([empty, *map(pd.read_parquet, answers)], ignore_index=True)
+            ratings = join_items(given, items, bool(scores_file)).astype({"rating": float, "simulated": bool})
             write_table(folder / "ratings.parquet", ratings)
     return pd.read_parquet(folder / "ratings.parquet")

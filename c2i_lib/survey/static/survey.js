@@ -1,0 +1,346 @@
+// The rater's page. An answer is shown at once, kept in this browser until the server has stored it, and sent again
+// until it has. What the server says replaces what is shown here, but never an answer that is still on its way.
+"use strict";
+
+const place = location.pathname; // the personal link, under which everything is found
+const waitLimit = 15000; // milliseconds
+const get = (id) => document.getElementById(id);
+const isAnswered = (value) => value !== undefined; // null is an answer: cannot judge
+
+let state = null;
+let current = 0; // number of the picture shown; the number of all pictures: the end
+let view = "";
+let changes = 0; // made on this page; tells whether an answer of the server is older than one of them
+let failures = 0;
+let sending = false;
+let wakeUp = null; // ends the wait before the next attempt
+const pending = new Map(); // "item/question" or "item/comment" → value to be sent
+
+// ---- answers on their way, kept in the browser so that closing the page does not lose them ----
+
+const kept = {
+  name: (key) => `c2i${place}/${key}`,
+  set(key, value) {
+    try { localStorage.setItem(this.name(key), JSON.stringify(value)); } catch { /* a browser may refuse: memory it is */ }
+  },
+  remove(key) {
+    try { localStorage.removeItem(this.name(key)); } catch { /* as above */ }
+  },
+  load() {
+    try {
+      const start = this.name("");
+      for (const name of Object.keys(localStorage).filter((name) => name.startsWith(start))) {
+        const key = name.slice(start.length);
+        const known = state.items.some((item) => key.startsWith(`${item.item_id}/`)); // not of an earlier survey
+        if (known) pending.set(key, JSON.parse(localStorage.getItem(name)));
+        else this.remove(key);
+      }
+    } catch { /* as above */ }
+  },
+};
+
+function record(item, field, value) {
+  const key = `${item.item_id}/${field}`;
+  pending.set(key, value);
+  kept.set(key, value);
+  changes += 1;
+  draw();
+  send();
+}
+
+async function ask(path, method, body) {
+  const options = { method, cache: "no-store", signal: AbortSignal.timeout(waitLimit) };
+  if (body) {
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify(body);
+    options.keepalive = true; // an answer goes on when the page is closed
+  }
+  const response = await fetch(place + path, options);
+  if (response.status >= 500) throw new Error(`status ${response.status}`);
+  return { status: response.status, data: await response.json() };
+}
+
+async function send() {
+  if (sending) return;
+  sending = true;
+  try {
+    await sendAll();
+  } finally {
+    sending = false;
+    drawSaved();
+  }
+}
+
+async function sendAll() {
+  while (pending.size) {
+    const [key, value] = pending.entries().next().value;
+    const [itemId, field] = key.split("/");
+    drawSaved();
+    try {
+      const body = field === "comment" ? { comment: value } : { question: field, rating: value };
+      const { status, data } = await ask(`/answers/${itemId}`, "PUT", body);
+      reached();
+      if (status === 409) return refused(status, data); // kept in the browser: the survey may open again
+      if (pending.get(key) === value) {
+        pending.delete(key);
+        kept.remove(key);
+      }
+      if (status === 200) take(data);
+      else refused(status, data);
+    } catch {
+      failures += 1;
+      warn(`The server cannot be reached. ${count(pending.size, "answer is", "answers are")} not stored yet, and will be ` +
+        "sent again. Please keep this page open.");
+      drawSaved();
+      await pause(Math.min(20000, 500 * 2 ** failures));
+    }
+  }
+}
+
+function reached() {
+  if (failures) warn("");
+  failures = 0;
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => {
+    wakeUp = resolve;
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+function refused(status, data) {
+  if (status === 409) return say("The survey is closed", "Your last answer was not stored. Thank you for taking part.");
+  if (status === 404) return say("This link is not valid", String(data.detail));
+  warn(`The server did not accept an answer (${String(data.detail)}) Please load the page again and check this picture.`);
+  return draw();
+}
+
+async function refresh() {
+  if (sending || !state) return;
+  const before = changes;
+  try {
+    const { status, data } = await ask("/state", "GET");
+    if (status !== 200) return say("This link is not valid", String(data.detail));
+    if (before === changes && !sending) take(data); // otherwise it is older than what was answered meanwhile
+    reached();
+  } catch {
+    failures += 1;
+    warn("The server cannot be reached at the moment.");
+  }
+}
+
+function take(fresh) {
+  state = { ...state, ...fresh };
+  if (state.closed && view !== "message") return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (!state.closed && view === "message") return resume();
+  draw();
+}
+
+// ---- what is shown ----
+
+const answerOf = (item, name) => {
+  const key = `${item.item_id}/${name}`;
+  return pending.has(key) ? pending.get(key) : item.answers[name];
+};
+const openQuestions = (item) => state.questions.filter((question) => !isAnswered(answerOf(item, question.name)));
+const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+
+function show(name) {
+  view = name;
+  for (const id of ["consent", "rating", "end", "message"]) get(id).hidden = id !== name;
+  get("instructions").hidden = name !== "rating" && name !== "end";
+  get("begin").textContent = state && state.consented ? "Back to the pictures" : "I agree – begin";
+  window.scrollTo(0, 0);
+  draw();
+}
+
+function say(title, text) {
+  get("message-title").textContent = title;
+  get("message-text").textContent = text;
+  pending.clear();
+  warn("");
+  show("message");
+  get("message-title").focus();
+}
+
+function warn(text) {
+  get("warning").hidden = !text;
+  get("warning-text").textContent = text;
+}
+
+function drawSaved() {
+  const stored = changes && view !== "message" ? "Stored" : "";
+  const text = pending.size ? (failures ? "Not stored yet" : "Storing…") : stored;
+  if (get("saved").textContent !== text) get("saved").textContent = text;
+}
+
+function move(number) {
+  current = Math.max(0, Math.min(state.items.length, number));
+  if (current === state.items.length) {
+    show("end");
+    get("thanks").focus();
+  } else {
+    show("rating");
+    get("comment-box").open = Boolean(answerOf(state.items[current], "comment") ?? state.items[current].comment);
+    get("concept").focus({ preventScroll: true });
+  }
+}
+
+function draw() {
+  if (!state) return;
+  const done = state.items.filter((item) => !openQuestions(item).length).length;
+  get("progress").max = state.items.length;
+  get("progress").value = done;
+  get("progress").hidden = view === "message";
+  get("position").textContent = view === "rating" ? `Picture ${current + 1} of ${state.items.length}` : "";
+  get("rated").textContent = view === "message" ? "" : `${done} of ${state.items.length} rated`;
+  drawSaved();
+  if (view === "rating") drawItem(state.items[current]);
+  if (view === "end") drawEnd();
+}
+
+const pictureOf = (item) => `${place}/pictures/${item.item_id}.png`;
+
+function drawItem(item) {
+  const picture = get("picture");
+  if (picture.getAttribute("src") !== pictureOf(item)) {
+    picture.src = pictureOf(item);
+    get("no-picture").hidden = true;
+    if (current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
+  }
+  picture.alt = `Picture ${current + 1} of ${state.items.length}`;
+  get("concept").textContent = item.concept || "(no concept)";
+  const next = openQuestions(item)[0];
+  for (const question of state.questions) {
+    const value = answerOf(item, question.name);
+    const box = get(`question-${question.name}`);
+    box.classList.toggle("asked", question === next);
+    for (const input of box.querySelectorAll("input")) {
+      input.checked = isAnswered(value) && input.value === String(value ?? 0);
+    }
+  }
+  const comment = get("comment");
+  if (document.activeElement !== comment || comment.dataset.item !== item.item_id) {
+    comment.value = answerOf(item, "comment") ?? item.comment;
+  }
+  comment.dataset.item = item.item_id;
+  get("previous").disabled = current === 0;
+  get("next").textContent = current + 1 === state.items.length ? "Finish" : "Next";
+}
+
+function drawEnd() {
+  const open = state.items.map((item, number) => [item, number]).filter(([item]) => openQuestions(item).length);
+  get("summary").textContent = open.length
+    ? `${count(open.length, "picture is", "pictures are")} not fully rated yet. Choose one to go on:`
+    : `All ${state.items.length} pictures are rated. You can close this page now. Until the survey is closed, this ` +
+      "link lets you come back and change answers.";
+  get("open-items").replaceChildren(...open.map(([item, number]) => {
+    const [entry, button] = [document.createElement("li"), document.createElement("button")];
+    button.type = "button";
+    button.textContent = `Picture ${number + 1}: ${item.concept}`;
+    button.addEventListener("click", () => move(number));
+    entry.append(button);
+    return entry;
+  }));
+}
+
+function makeQuestions() {
+  for (const question of state.questions) {
+    const box = document.createElement("fieldset");
+    const legend = document.createElement("legend");
+    const points = document.createElement("div");
+    box.id = `question-${question.name}`;
+    legend.textContent = question.text;
+    points.className = "points";
+    [...question.labels, "cannot judge"].forEach((name, index) => {
+      const value = index === question.labels.length ? 0 : index + 1;
+      const [label, input, face, number] = ["label", "input", "span", "b"].map((tag) => document.createElement(tag));
+      Object.assign(input, { type: "radio", name: question.name, value });
+      input.addEventListener("change", () => record(state.items[current], question.name, value || null));
+      label.className = value ? "point" : "point none";
+      number.textContent = value;
+      face.append(number, ` ${name}`);
+      label.append(input, face);
+      (value ? points : box).append(label);
+    });
+    box.prepend(legend, points);
+    get("questions").append(box);
+  }
+  const points = state.questions[0].labels.length;
+  get("keys").textContent = `Keys: 1 to ${points} answer, 0 is “cannot judge”, Enter or → goes on, ← goes back.`;
+}
+
+// ---- what the rater does ----
+
+function onKey(event) {
+  if (view !== "rating" || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  if (event.target === get("comment")) return;
+  const item = state.items[current];
+  if (/^[0-9]$/.test(event.key) && Number(event.key) <= state.questions[0].labels.length) {
+    // With both answered, a digit changes the answer that has the focus, and nothing else.
+    const focused = state.questions.find((question) => get(`question-${question.name}`).contains(event.target));
+    const question = openQuestions(item)[0] ?? focused;
+    if (question) record(item, question.name, Number(event.key) || null);
+    if (question && question === focused) {
+      get(`question-${question.name}`).querySelector(`input[value="${event.key}"]`).focus();
+    }
+  } else if (event.key === "ArrowRight") move(current + 1);
+  else if (event.key === "ArrowLeft") move(current - 1);
+  else if (event.key === "Enter" && !event.target.closest("button, summary")) move(current + 1);
+  else return;
+  event.preventDefault(); // arrows would also change the answer that has the focus
+}
+
+async function begin() {
+  if (state.consented) return move(current);
+  try {
+    const { status, data } = await ask("/consent", "POST", {});
+    if (status !== 200) return refused(status, data);
+    state = { ...state, ...data };
+  } catch {
+    return warn("The server cannot be reached. Please try again.");
+  }
+  warn("");
+  return resume();
+}
+
+function resume() {
+  kept.load();
+  const first = state.items.findIndex((item) => openQuestions(item).length);
+  move(first < 0 ? state.items.length : first);
+  send();
+}
+
+async function start() {
+  try {
+    const { status, data } = await ask("/state", "GET");
+    if (status !== 200) return say("This link is not valid", String(data.detail));
+    state = data;
+  } catch {
+    warn("The server cannot be reached. Trying again…");
+    await pause(2000);
+    return start();
+  }
+  warn("");
+  makeQuestions();
+  if (state.closed) return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (!state.consented) return show("consent");
+  return resume();
+}
+
+get("form").addEventListener("submit", (event) => event.preventDefault());
+get("begin").addEventListener("click", begin);
+get("instructions").addEventListener("click", () => show("consent"));
+get("previous").addEventListener("click", () => move(current - 1));
+get("next").addEventListener("click", () => move(current + 1));
+get("back").addEventListener("click", () => move(state.items.length - 1));
+get("again").addEventListener("click", () => { if (wakeUp) wakeUp(); refresh(); });
+get("comment").addEventListener("input", () => record(state.items[current], "comment", get("comment").value));
+get("picture").addEventListener("error", () => { get("no-picture").hidden = false; });
+get("reload").addEventListener("click", () => { get("picture").removeAttribute("src"); draw(); });
+document.addEventListener("keydown", onKey);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+for (const name of ["focus", "online", "pageshow"]) window.addEventListener(name, refresh);
+window.addEventListener("beforeunload", (event) => { if (pending.size) event.preventDefault(); });
+start();
