@@ -1,0 +1,155 @@
+"""Statistics of a study: ours, by array code, against the plain loop over draws; and 1,000 studies of validation.
+
+One study: 150 images, 8 rater places, both questions, 10,000 bootstrap and permutation draws. The peer computes the
+same bootstrap of the means, of the differences and of mean quadratic kappa, and the same permutation test, with a
+Python loop over draws (pandas and scikit-learn, as in most notebooks); it is timed on ``--loop-draws`` of them and
+scaled up. All run on one core. The last line printed is one JSON object.
+"""
+
+import argparse
+import json
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # before numpy is imported
+
+import platform
+import tempfile
+import time
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score
+
+from c2i_lib.agreement import COEFFICIENTS, Cells, rating_matrix
+from c2i_lib.analysis import analyse_ratings
+from c2i_lib.config import load_profile
+from c2i_lib.effects import cluster_interval, sign_flip_p
+from c2i_lib.files import write_table
+from c2i_lib.simulation import ITEM_SHARE, PAPER_SCALES, Design, cuts, simulate_studies
+from c2i_lib.stage import Stage
+
+QUESTIONS = ("quality", "faithfulness")
+ARMS = ("base", "ft", "ft_tags")
+
+
+def make_study() -> pd.DataFrame:
+    """Ratings of one simulated study of the paper's size: two surveys of 75 images, four raters each."""
+    parts = []
+    for question in QUESTIONS:
+        ratings, _ = simulate_studies(PAPER_SCALES[question], Design(10, 5, 8), 1, 0, ITEM_SHARE[question])
+        index = pd.MultiIndex.from_product([ARMS, range(10), range(5), range(8)], names=["arm", "c", "sample", "r"])
+        table = pd.DataFrame({"rating": ratings.ravel().astype(float)}, index=index).reset_index()
+        in_first = (table["c"] + table["sample"]) % 2 == 0
+        table = table[in_first == (table["r"] < 4)]  # each survey has raters of its own
+        parts.append(table.assign(question=question))
+    table = pd.concat(parts, ignore_index=True)
+    table["concept"], table["rater"] = "concept " + table["c"].astype(str), "rater " + table["r"].astype(str)
+    table["image_id"] = table["prompt_id"] = (
+        table["arm"] + "-" + table["c"].astype(str) + "-" + table["sample"].astype(str)
+    )
+    return table.assign(
+        item_id="i" + table["image_id"], kind="image", simulated=True, survey="survey_1", answered_at=""
+    )
+
+
+def run_ours(ratings: pd.DataFrame) -> float:
+    """Seconds of stage 07 on ``ratings``: all tables, from files to files."""
+    profile = load_profile("paper", {"survey.simulate_raters": True})
+    items = pd.DataFrame(columns=["item_id", "kind", "expected_quality", "expected_faithfulness"])
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "06_survey"
+        for name, table in (("items", items), ("ratings", ratings)):
+            with Stage(place / name, {}):
+                write_table(place / name / f"{name}.parquet", table)
+        start = time.perf_counter()
+        files = [place / name / f"{name}.parquet" for name in ("ratings", "items")]
+        analyse_ratings(*files, Path(folder) / "07_analysis", profile)
+        return time.perf_counter() - start
+
+
+def core_of_ours(ratings: pd.DataFrame, n_draws: int) -> float:
+    """Seconds of the parts that the loop computes too."""
+    start = time.perf_counter()
+    kappa = next(function for name, weights, function in COEFFICIENTS if "Cohen" in name and weights == "quadratic")
+    for _, group in ratings.groupby("question"):
+        means = group.pivot_table(index="concept", columns="arm", values="rating").to_numpy()
+        differences = np.stack([means[:, a] - means[:, b] for a, b in combinations(range(3), 2)], 1)
+        cluster_interval(np.hstack([means, differences]), n_draws, 0.95, 0)
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(n_draws, len(means)))
+        (np.abs(signs @ differences) >= np.abs(differences.sum(0))).mean(0)
+        cells = Cells(rating_matrix(group).to_numpy(), range(1, 5))
+        n = len(cells.ratings)
+        kappa(cells, np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=n_draws).astype(float))
+    return time.perf_counter() - start
+
+
+def loop(ratings: pd.DataFrame, n_draws: int) -> float:
+    """Seconds of the same by a Python loop over draws."""
+    random = np.random.default_rng(0)
+    start = time.perf_counter()
+    for _, group in ratings.groupby("question"):
+        means = group.pivot_table(index="concept", columns="arm", values="rating")
+        matrix = rating_matrix(group)
+        for _ in range(n_draws):
+            resampled = means.sample(len(means), replace=True, random_state=int(random.integers(2**31))).mean()
+            [resampled[a] - resampled[b] for a, b in combinations(means.columns, 2)]
+            signs = random.choice([-1, 1], size=len(means))
+            [(signs * (means[a] - means[b])).mean() for a, b in combinations(means.columns, 2)]
+            rows = matrix.iloc[random.integers(len(matrix), size=len(matrix))]
+            kappas = []
+            for first, second in combinations(rows.columns, 2):
+                pair = rows[[first, second]].dropna().astype(int)
+                if len(pair):
+                    kappas.append(
+                        cohen_kappa_score(pair[first], pair[second], labels=[1, 2, 3, 4], weights="quadratic")
+                    )
+            np.mean(kappas)
+    return time.perf_counter() - start
+
+
+def validate(n_studies: int) -> dict:
+    """Coverage of 95 % intervals of differences and type I error of the test, over simulated studies."""
+    from scipy.stats import norm
+
+    start, covered, rejected = time.perf_counter(), [], []
+    for question in QUESTIONS:
+        scales, share = PAPER_SCALES[question], ITEM_SHARE[question]
+        ratings, raters = simulate_studies(scales, Design(10, 5, 4), n_studies, 1, share)
+        means = ratings.mean((3, 4))
+        truth = []
+        for mean, spread in scales:  # given these raters
+            seen = mean + spread * np.sqrt(0.05) * raters[..., None]
+            truth.append(1 + norm.sf((cuts(4) - seen) / (spread * np.sqrt(0.95))).sum(-1).mean(-1))
+        for a, b in combinations(range(3), 2):
+            low, high = cluster_interval((means[:, b] - means[:, a]).T, 10_000, 0.95, 0)
+            covered.append(((low <= truth[b] - truth[a]) & (truth[b] - truth[a] <= high)).mean())
+        null, _ = simulate_studies((scales[0], scales[0]), Design(10, 5, 4), n_studies, 2, share)
+        null = null.mean((3, 4))
+        rejected.append((sign_flip_p(null[:, 1] - null[:, 0], np.random.default_rng(0)) <= 0.05).mean())
+    seconds = time.perf_counter() - start
+    return {"studies": n_studies, "validation_seconds": round(seconds, 1)} | {
+        "coverage_lowest": round(min(covered), 3),
+        "coverage_mean": round(float(np.mean(covered)), 3),
+        "coverage_highest": round(max(covered), 3),
+        "type_one_error": [round(float(share), 3) for share in rejected],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loop-draws", type=int, default=100, help="draws that the loop is timed on")
+    parser.add_argument("--quick", action="store_true", help="20 draws of the loop, 200 studies")
+    args = parser.parse_args()
+    ratings, n_draws, timed = make_study(), 10_000, 20 if args.quick else args.loop_draws
+    ours, theirs = core_of_ours(ratings, n_draws), loop(ratings, timed) * n_draws / timed
+    figures = {"machine": f"{platform.processor() or platform.machine()}, 1 core", "ratings": len(ratings)}
+    figures |= {"all_statistics_seconds": round(run_ours(ratings), 2), "core_seconds": round(ours, 2)}
+    figures |= {"loop_seconds_scaled_up": round(theirs), "times_loop": round(theirs / ours)}
+    print(json.dumps(figures | validate(200 if args.quick else 1000)))
+
+
+if __name__ == "__main__":
+    main()
