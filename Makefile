@@ -8,7 +8,7 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/python -m c2i_lib run --profile $(PROFILE)
 
-# All tests, offline. Includes every notebook with the smoke profile.
+# All tests, offline. Includes every notebook with the smoke profile. Pages are tested where Chromium is installed.
 test: .venv/installed-tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 

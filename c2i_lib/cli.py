@@ -68,7 +68,7 @@ def survey_serve(args: argparse.Namespace) -> None:
     from c2i_lib.survey.server import serve
 
     opened = find_run(args.profile, args.run_dir)
-    serve(opened.directory, opened.profile, args.host, args.port)
+    serve(opened.directory, opened.profile, args.host, args.port, args.public_url)
 
 
 def survey_export(args: argparse.Namespace) -> None:
@@ -159,6 +159,7 @@ def make_parser() -> argparse.ArgumentParser:
     command = survey.add_parser("serve", parents=[common], help="show the survey to raters in their browsers")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: the whole network")
     command.add_argument("--port", type=int, default=8642)
+    command.add_argument("--public-url", help="what personal links begin with, behind a proxy")
     command.set_defaults(function=survey_serve)
     command = survey.add_parser("export", parents=[common], help="answers as CSV, or the survey for another tool")
     command.add_argument("--format", choices=("csv", "label_studio"), default="csv", help="default: csv")

@@ -5,14 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from PIL import Image
 
 from c2i_lib import pipeline
 from c2i_lib.cli import main
 from c2i_lib.config import PROFILES_DIR
 from c2i_lib.errors import DamagedStageError
+from c2i_lib.files import write_table
 from c2i_lib.images import read_metadata
-from c2i_lib.stage import check_input, open_run
+from c2i_lib.stage import Stage, check_input, open_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,26 +115,26 @@ def test_a_profile_file_is_found_from_any_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.notebooks
-def test_imagine_writes_pictures(smoke_run, tmp_path, capsys):
+def test_imagine_writes_pictures(smoke_run, tmp_path, capfd):
     out = tmp_path / "pictures"
     arguments = ["--profile", "smoke", "--run-dir", str(smoke_run), "--out", str(out), "--arm", "base", "-n", "2"]
     assert main(["imagine", "red bicycle", *arguments]) == 0
-    lines = capsys.readouterr().out.strip().splitlines()
+    lines = capfd.readouterr().out.strip().splitlines()
     assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-base-0-0.png", "red_bicycle-base-0-1.png"]
     assert [read_metadata(path)["arm"] for path in out.iterdir()] == ["base"] * 2
     assert lines[-2].startswith(f"{out / 'red_bicycle-base-0-0.png'}  red bicycle")
 
 
 @pytest.mark.notebooks
-def test_status_tells_what_is_done_and_what_is_not(run_copy, capsys):
+def test_status_tells_what_is_done_and_what_is_not(run_copy, capfd):
     (run_copy / "07_analysis" / "table1.parquet").unlink()
     assert main(["status", "--profile", "smoke", "--run-dir", str(run_copy)]) == 0
-    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[:2].isdigit()]
+    lines = [line.split(maxsplit=1) for line in capfd.readouterr().out.splitlines() if line[:2].isdigit()]
     states = {name[:2]: state.strip() for name, state in lines}
     assert states == {f"{number:02d}": "to do" if number == 7 else "done" for number in range(1, 9)}
 
 
-def test_status_changes_nothing(tmp_path, capsys):
+def test_status_changes_nothing(tmp_path, capfd):
     """The run's profile.yaml says with which settings it was made; a look must not rewrite it."""
     run = open_run("smoke", tmp_path / "run", overrides={"images.steps": 4})
     before = (run.directory / "profile.yaml").read_bytes()
@@ -139,16 +142,16 @@ def test_status_changes_nothing(tmp_path, capsys):
     assert (run.directory / "profile.yaml").read_bytes() == before
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path, capfd, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "run_notebooks", interrupted)
     assert main(["run", "--profile", "smoke", "--run-dir", str(tmp_path / "run")]) == 130
-    assert "run the same command again" in capsys.readouterr().err
+    assert "run the same command again" in capfd.readouterr().err
 
 
-def test_a_full_disk_is_told_and_other_errors_are_not_hidden(tmp_path, capsys, monkeypatch):
+def test_a_full_disk_is_told_and_other_errors_are_not_hidden(tmp_path, capfd, monkeypatch):
     def broken(error):
         def raise_it(*arguments):
             raise error
@@ -158,17 +161,17 @@ def test_a_full_disk_is_told_and_other_errors_are_not_hidden(tmp_path, capsys, m
     arguments = ["run", "--profile", "smoke", "--run-dir", str(tmp_path / "run")]
     monkeypatch.setattr(pipeline, "run_notebooks", broken(OSError(28, "No space left on device")))
     assert main(arguments) == 1
-    assert "the disk is full" in capsys.readouterr().err
+    assert "the disk is full" in capfd.readouterr().err
     monkeypatch.setattr(pipeline, "run_notebooks", broken(ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError):
         main(arguments)
 
 
-def test_help_lists_the_commands(capsys):
+def test_help_lists_the_commands(capfd):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
     assert stop.value.code == 0
-    text = capsys.readouterr().out
+    text = capfd.readouterr().out
     assert all(f"    {command} " in text for command in ("run", "imagine", "status", "survey"))
 
 
@@ -178,3 +181,62 @@ def test_the_module_runs_as_a_program(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == ["error: unknown profile 'nothing': use cpu, paper, smoke or a YAML file"]
+
+
+@pytest.fixture
+def survey_run(tmp_path, capfd):
+    """The folder of a run for people whose images are done and whose surveys are built, from the command line."""
+    overrides = {"concepts.n_concepts": 2, "survey.simulate_raters": False, "survey.repeated_images": 0}
+    run_dir = tmp_path / "run"
+    opened = open_run("smoke", run_dir, overrides=overrides)
+    keys = [(arm, concept, n) for arm in opened.profile.survey.arms for concept in ("cat", "sea") for n in range(2)]
+    images = pd.DataFrame(keys, columns=["arm", "concept", "sample"]).assign(flagged="", prompt="")
+    images["image_id"] = images["prompt_id"] = images["sha256"] = ["-".join(map(str, key)) for key in keys]
+    images["path"] = images["image_id"] + ".png"
+    with Stage(opened.folder(5), {}):
+        for path in images["path"]:
+            Image.new("RGB", (8, 8)).save(opened.folder(5) / path)
+        write_table(opened.folder(5) / "images.parquet", images)
+    assert main(["survey", "build", "--profile", "smoke", "--run-dir", str(run_dir)]) == 0
+    out = capfd.readouterr().out
+    assert "survey_2" in out and f"survey serve --run-dir {run_dir}" in out
+    return run_dir
+
+
+def test_answers_go_out_and_come_in_again(survey_run, tmp_path, capfd):
+    items = pd.read_parquet(survey_run / "06_survey" / "items.parquet")
+    lines = [
+        f"anna,{item_id},{question},3,," for item_id in items["item_id"] for question in ("quality", "faithfulness")
+    ]
+    sheet = tmp_path / "lab.csv"
+    sheet.write_text("rater,item_id,question,rating,answered_at,comment\n" + "\n".join(lines), encoding="utf-8")
+    run = ["--profile", "smoke", "--run-dir", str(survey_run)]
+    assert main(["survey", "import", *run, str(sheet)]) == 0
+    out = capfd.readouterr().out
+    assert f"{len(lines)} answers of 1 raters" in out and "--from 6" in out
+    assert "note: " in out and "rater_1" in out  # whom the survey still waits for
+    assert main(["survey", "export", *run, "--out", str(tmp_path / "all.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "all.csv")) == len(lines)
+    assert main(["survey", "export", *run, "--format", "label_studio", "--out", str(tmp_path / "studio")]) == 0
+    assert (tmp_path / "studio" / "tasks.json").is_file()
+
+
+def test_a_wide_file_gets_a_mapping_to_look_at(survey_run, tmp_path, capfd):
+    item_id = pd.read_parquet(survey_run / "06_survey" / "items.parquet")["item_id"].iloc[0]
+    form = tmp_path / "form.csv"
+    form.write_text(f'Timestamp,Picture {item_id} [quality],Remarks\n"2026/05/20 1:43:01 PM GMT+1",2,none\n')
+    run = ["--profile", "smoke", "--run-dir", str(survey_run)]
+    assert main(["survey", "map", *run, str(form), "--out", str(tmp_path / "mapping.csv")]) == 0
+    assert "1 of 3 columns are known" in capfd.readouterr().out
+    assert item_id in (tmp_path / "mapping.csv").read_text()
+    assert main(["survey", "import", *run, str(form), "--mapping", str(tmp_path / "mapping.csv")]) == 0
+
+
+def test_there_is_nothing_to_export_before_there_are_answers(survey_run, fails):
+    assert "run survey serve" in fails("survey", "export", "--profile", "smoke", "--run-dir", survey_run)
+
+
+def test_training_needs_the_captions_first(fails, tmp_path):
+    open_run("smoke", tmp_path / "run")
+    message = fails("finetune", "--profile", "smoke", "--run-dir", tmp_path / "run")
+    assert "finetune_train.parquet is missing" in message and "--from 1" in message

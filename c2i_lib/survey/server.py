@@ -22,7 +22,7 @@ import pandas as pd
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
@@ -111,9 +111,8 @@ class Survey:
         responses = self.responses
         answers, comments = responses.answers_of(rater), responses.comments_of(rater)
         items = [
-            {"item_id": item_id, "concept": concept, "answers": answers.get(item_id, {})}
-            | {"comment": comments.get(item_id, "")}
-            for item_id, concept in self.items[rater].items()
+            {"item_id": item, "concept": concept, "answers": answers.get(item, {}), "comment": comments.get(item, "")}
+            for item, concept in self.items[rater].items()
         ]
         return {"consented": responses.consented(rater), "closed": responses.closed, "items": items}
 
@@ -145,15 +144,18 @@ def create_app(
 
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
+    address = urlsplit(base_url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise C2IError(f"the survey's address should be like https://survey.example.org, found {base_url!r}")
     survey = Survey(run_folder)
     responses = survey.responses
     asked = [{"name": name, **getattr(profile.survey, name).model_dump()} for name in QUESTIONS]
     templates = Environment(loader=FileSystemLoader(_STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    # Pictures in the instructions could come from elsewhere, and that would tell who reads them.
+    # No pictures in the instructions: from elsewhere, they would tell who reads.
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
     static = {name: (_STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_middleware(Guard, host_names=["localhost", "127.0.0.1", "::1", urlsplit(base_url).hostname, *host_names])
+    app.add_middleware(Guard, host_names=["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
     app.state.survey = survey
 
     def check_researcher(token: str) -> None:
@@ -224,10 +226,10 @@ def create_app(
         return HTMLResponse(templates.get_template("researcher.html").render(name=Path(run_folder).name, **shown))
 
     @app.get("/researcher/{token}/answers.csv")
-    def export(token: str) -> PlainTextResponse:
+    def export(token: str) -> Response:
         check_researcher(token)
         headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return PlainTextResponse(as_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        return Response(as_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
     def close(token: str, body: Closing) -> JSONResponse:
@@ -274,11 +276,10 @@ def serve(
     """
     with listen(host, port) as listening:
         name = _own_address() if host in _EVERYWHERE else host
-        name = f"[{name}]" if ":" in name else name
-        base_url = (public_url or f"http://{name}:{listening.getsockname()[1]}").rstrip("/")
-        names = [host, socket.gethostname(), _own_address()] if host in _EVERYWHERE else [host]
+        own_url = f"http://[{name}]" if ":" in name else f"http://{name}"
+        base_url = (public_url or f"{own_url}:{listening.getsockname()[1]}").rstrip("/")
         researcher_token = secrets.token_urlsafe(32)
-        app = create_app(run_folder, profile, researcher_token, base_url, names)
+        app = create_app(run_folder, profile, researcher_token, base_url, [host, name, socket.gethostname()])
         survey = app.state.survey
         with atomic_path(survey.folder / "links.csv") as temporary:
             links = pd.DataFrame(survey.progress(base_url))[["rater", "surveys", "link"]]

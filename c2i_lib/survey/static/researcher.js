@@ -5,12 +5,15 @@ const place = location.pathname;
 const get = (id) => document.getElementById(id);
 
 async function refresh() {
-  if (document.hidden || get("progress").contains(document.activeElement)) return;
+  const focused = document.activeElement;
+  if (document.hidden || focused.matches("#progress input")) return; // a link may be selected
   try {
     const response = await fetch(place, { cache: "no-store" });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html"); // text that the server has escaped
     get("progress").replaceWith(fresh.getElementById("progress"));
+    const label = focused.getAttribute("aria-label");
+    if (label) document.querySelector(`#progress [aria-label="${CSS.escape(label)}"]`)?.focus();
     get("done").textContent = "";
   } catch {
     get("done").textContent = "The server cannot be reached: the figures above may be old.";
@@ -38,6 +41,7 @@ async function copy(button) {
   field.select(); // where a browser does not let us copy, Ctrl+C does
   try {
     await navigator.clipboard.writeText(field.value);
+    button.focus();
     get("done").textContent = "Link copied.";
   } catch {
     get("done").textContent = "The link is selected: press Ctrl+C to copy it.";

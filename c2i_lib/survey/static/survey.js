@@ -171,7 +171,7 @@ function warn(text) {
 
 function drawSaved() {
   const stored = changes && view !== "message" ? "Stored" : "";
-  const text = pending.size ? (failures ? "Not stored yet" : "Storing…") : stored;
+  const text = pending.size ? (failures ? "Not stored" : "Storing…") : stored;
   if (get("saved").textContent !== text) get("saved").textContent = text;
 }
 
