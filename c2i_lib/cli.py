@@ -44,12 +44,24 @@ def imagine(args: argparse.Namespace) -> None:
 
     tool = ConceptToImage(find_run(args.profile, args.run_dir), args.arm)
     for picture in tool.imagine(args.concept, args.n, args.seed, args.out):
-        print(f"{picture.path}  {picture.prompt}")
+        print(f"{picture.path}  {picture.prompt}{f'  (flagged as {picture.flagged})' if picture.flagged else ''}")
+
+
+def images(args: argparse.Namespace) -> None:
+    from c2i_lib.images import generate_images
+
+    opened = find_run(args.profile, args.run_dir)
+    generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), opened.profile)
 
 
 def status(args: argparse.Namespace) -> None:
     from c2i_lib.pipeline import is_done, notebook_path
 
+    if args.image:
+        from c2i_lib.images import describe
+
+        print(describe(args.image, args.run_dir))
+        return
     opened = find_run(args.profile, args.run_dir)
     for number in STAGES:
         print(f"{notebook_path(number).stem:<30}  {'done' if is_done(opened, number) else 'to do'}")
@@ -145,12 +157,23 @@ def make_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("imagine", parents=[common], help="make pictures of a concept")
     command.add_argument("concept", help='such as "a red bicycle"')
     command.add_argument("-n", type=int, default=4, help="number of pictures (default: 4)")
-    command.add_argument("--arm", default="ft_tags", choices=ARMS, help="who writes the prompt (default: ft_tags)")
+    known = f"{', '.join(ARMS)}, or one of prompts.models"
+    command.add_argument("--arm", default="ft_tags", help=f"who writes the prompt: {known} (default: ft_tags)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
     command.set_defaults(function=imagine)
 
-    command = commands.add_parser("status", parents=[common], help="which notebooks are done")
+    command = commands.add_parser(
+        "images",
+        parents=[common],
+        help="render the prompts of a run whose notebook 04 is done, on several GPUs too",
+        epilog="On two GPUs: accelerate launch --multi_gpu --num_processes 2 -m c2i_lib images --profile paper. "
+        "Each process takes its share of the images. Then run the notebooks: they find the images rendered.",
+    )
+    command.set_defaults(function=images)
+
+    command = commands.add_parser("status", parents=[common], help="what is done, or how a picture was made")
+    command.add_argument("--image", type=Path, help="a PNG: print how it was made, and the command that makes it again")
     command.set_defaults(function=status)
 
     survey = commands.add_parser("survey", help="surveys and ratings").add_subparsers(required=True, metavar="command")

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from c2i_lib.errors import ProfileError
+from c2i_lib.judge_settings import Judges
+from c2i_lib.prompt_settings import Prompts
+from c2i_lib.sections import Count, Section, Share
 
 PROFILES_DIR = Path(__file__).parent / "profiles"
 FINETUNED_ARMS = ("ft", "ft_tags", "ft_topic")
@@ -23,17 +26,10 @@ ARMS = ("concept_only", "base", *FINETUNED_ARMS)
 # Keys that may be given without their section.
 _SHORT_KEYS = {"caption_source": "captions.source"}
 
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 FinetunedArm = Literal["ft", "ft_tags", "ft_topic"]
-PromptArm = Literal["concept_only", "base", "ft", "ft_tags", "ft_topic"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Captions(_Section):
+class Captions(Section):
     """Stage 01. Four splits without a common caption."""
 
     source: str  # "embedded", a file, folder, glob or URL (.parquet .csv .tsv .jsonl .txt), or "hub:<data set id>"
@@ -54,7 +50,7 @@ class Captions(_Section):
     on_bad_shard: Literal["error", "skip"] = "error"
 
 
-class LanguageModel(_Section):
+class LanguageModel(Section):
     """Stage 02: the model that every arm starts from."""
 
     model: str  # "embedded:smollm2-135m", a folder or a hub id
@@ -63,7 +59,7 @@ class LanguageModel(_Section):
     frozen_layers: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
 
 
-class Finetuning(_Section):
+class Finetuning(Section):
     """Stage 02: how the layers that are not frozen train."""
 
     arms: tuple[FinetunedArm, ...]
@@ -79,7 +75,7 @@ class Finetuning(_Section):
     keep_states: bool = False  # keep hidden states of the frozen layers for another seed or learning rate; takes disk
 
 
-class Concepts(_Section):
+class Concepts(Section):
     """Stage 03."""
 
     n_concepts: Annotated[int, Field(ge=2)]  # intervals over concepts need at least two
@@ -92,47 +88,32 @@ class Concepts(_Section):
     length_weight: Annotated[float, Field(ge=0)]
 
 
-class Prompts(_Section):
-    """Stage 04."""
-
-    arms: tuple[PromptArm, ...]
-    n_per_concept: Count
-    temperature: Annotated[float, Field(gt=0)]
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    batch_size: Count
-
-
-class Images(_Section):
+class Images(Section):
     """Stage 05."""
 
     model: str  # "embedded:glyphs", a folder or a hub id
     revision: str | None = None
+    scheduler: Literal["dpm++", "model", "ddim", "euler", "euler_a", "unipc", "lcm"] = "dpm++"  # model: its own
     size: Annotated[int, Field(ge=8, multiple_of=8)]  # pixels, both sides
     steps: Count
-    guidance: Annotated[float, Field(ge=0)]
-    precision: Literal["fp32", "fp16", "bf16"]
+    guidance: Annotated[float, Field(ge=0)]  # 1 or less: none, as turbo models want it
+    negative_prompt: str = ""  # what guidance leads away from
+    precision: Literal["auto", "fp32", "fp16", "bf16"]  # auto: bf16 where in hardware, else fp16 on a GPU, else fp32
+    save_memory: bool = False  # decode in tiles, and keep on the GPU only what computes: slower
     batch_size: Count
 
 
-class Judges(_Section):
-    """Stages 06 (simulated raters) and 08."""
-
-    model: str  # "embedded:glyph-judge", a folder or a hub id of a CLIP model
-    revision: str | None = None
-    batch_size: Count
-
-
-class Question(_Section):
+class Question(Section):
     """A question of the survey, with a name for each point of its scale, the lowest first."""
 
     text: str
     labels: tuple[str, ...]
 
 
-class Survey(_Section):
+class Survey(Section):
     """Stage 06."""
 
-    arms: tuple[PromptArm, ...]
+    arms: tuple[str, ...]  # of prompts.arms
     n_surveys: Count
     images_per_survey: Count | None = None  # None: all images, spread evenly
     raters_per_survey: Count
@@ -145,7 +126,7 @@ class Survey(_Section):
     simulate_raters: bool
 
 
-class Analysis(_Section):
+class Analysis(Section):
     """Stages 07 and 08."""
 
     n_bootstrap: Annotated[int, Field(ge=100)]
@@ -153,7 +134,7 @@ class Analysis(_Section):
     left_out_raters: tuple[str, ...] = ()  # such as one who failed the attention checks; said in every caption
 
 
-class Profile(_Section):
+class Profile(Section):
     """All sections of a run. Raises ``ProfileError`` (through the loaders) on impossible combinations."""
 
     name: str
@@ -171,6 +152,7 @@ class Profile(_Section):
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Profile:
+        self._check_own_arms()
         untrained = set(self.prompts.arms) & set(FINETUNED_ARMS) - set(self.finetuning.arms)
         if untrained:
             raise ValueError(
@@ -188,6 +170,17 @@ class Profile(_Section):
             use = "evaluation" if n_eval == 0 else "training"
             raise ValueError(f"captions.eval_share of captions.n_finetune leaves no caption for {use}; change one")
         return self
+
+    def _check_own_arms(self) -> None:
+        prompts = self.prompts
+        if taken := sorted(set(prompts.models) & set(ARMS)):
+            raise ValueError(f"prompts.models has {taken}, which c2i names itself; give another name")
+        if unknown := sorted({*prompts.arms, *self.survey.arms} - {*ARMS, *prompts.models}):
+            known = ", ".join((*ARMS, *prompts.models))
+            raise ValueError(f"prompts.arms or survey.arms has {unknown}: use {known}, or add it to prompts.models")
+        for name, model in prompts.models.items():
+            if name in prompts.arms and 1 < model.num_beams < prompts.n_per_concept:
+                raise ValueError(f"prompts.models.{name}.num_beams is less than prompts.n_per_concept; raise it")
 
     def _check_survey(self) -> None:
         survey = self.survey
@@ -215,8 +208,11 @@ def _explain(error: ValidationError, where: str) -> str:
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            section = key.rpartition(".")[0]
-            known = Profile.model_fields if not section else Profile.model_fields[section].annotation.model_fields
+            known: Any = Profile
+            for part in problem["loc"][:-1]:
+                known = known.model_fields[part].annotation if part in known.model_fields else known
+                known = next((kind for kind in get_args(known) if hasattr(kind, "model_fields")), known)
+            known = known.model_fields
             lines.append(f"- {key}: unknown key; remove it, or use one of: {', '.join(known)}")
         elif problem["type"] == "missing":
             lines.append(f"- {key}: missing; add it (see {PROFILES_DIR / 'cpu.yaml'} for an example)")

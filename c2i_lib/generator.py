@@ -15,20 +15,21 @@ import numpy as np
 from c2i_lib.config import ARMS, FINETUNED_ARMS
 from c2i_lib.errors import C2IError
 from c2i_lib.files import seed_of
-from c2i_lib.images import flag, load_pipeline, render, save_png
-from c2i_lib.language_model import load_language_model, load_tokenizer
-from c2i_lib.prompts import write_batch
+from c2i_lib.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
+from c2i_lib.prompts import Wanted, Writer
 from c2i_lib.stage import Run
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered prompt: ``image`` is ``(size, size, 3)`` uint8, ``path`` the PNG when it was saved."""
+    """A rendered prompt: ``image`` is ``(size, size, 3)`` uint8, ``path`` the PNG when it was saved, ``flagged`` what
+    is wrong with it (``unsafe``, ``nan``, ``blank``), if anything."""
 
     prompt: str
     seed: int
     image: np.ndarray
     path: Path | None = None
+    flagged: str = ""
 
 
 class ConceptToImage:
@@ -38,8 +39,9 @@ class ConceptToImage:
     """
 
     def __init__(self, run: Run, arm: str = "ft_tags"):
-        if arm not in ARMS:
-            raise C2IError(f"unknown arm {arm!r}: use one of {', '.join(ARMS)}")
+        known = (*ARMS, *run.profile.prompts.models)
+        if arm not in known:
+            raise C2IError(f"unknown arm {arm!r}: use one of {', '.join(known)}")
         self.run, self.arm = run, arm
         checkpoint, length = run.folder(2) / arm, run.folder(1) / "length" / "length.json"
         needed = [length, *([checkpoint / "stage.json"] if arm in FINETUNED_ARMS else [])]
@@ -50,10 +52,7 @@ class ConceptToImage:
                 f"Run: python -m c2i_lib run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
             )
         self.n_tokens = json.loads(length.read_text(encoding="utf-8"))["tokens"]
-        base = (run.profile.language_model.model, run.profile.language_model.revision)
-        model_id = (str(checkpoint), None) if arm in FINETUNED_ARMS else base
-        self.tokenizer = load_tokenizer(*model_id)
-        self.model = None if arm == "concept_only" else load_language_model(*model_id)
+        self.writer = Writer(arm, run.profile, {arm: checkpoint} if arm in FINETUNED_ARMS else {})
         self.pipeline = load_pipeline(run.profile.images)
 
     def write_prompts(self, concept: str, n: int = 4, seed: int = 0) -> tuple[list[str], list[int]]:
@@ -64,25 +63,24 @@ class ConceptToImage:
         if n < 1:
             raise C2IError(f"the number of pictures should be at least 1, found {n}")
         seeds = [seed_of(seed, self.arm, concept, sample) for sample in range(n)]
-        if self.model is None:
-            return [concept] * n, seeds
-        settings = self.run.profile.prompts
-        n_tokens = max(self.n_tokens, len(self.tokenizer(concept).input_ids) + 4)
-        written = write_batch(self.model, self.tokenizer, concept, seeds, n_tokens, settings, self.arm)
-        return [prompt.text for prompt in written], seeds
+        n_tokens = max(self.run.profile.prompts.length or self.n_tokens, self.writer.count(concept) + 4)
+        wanted = [Wanted(concept, sample, seed) for sample, seed in enumerate(seeds)]
+        return [prompt.text for prompt in self.writer.write(wanted, n_tokens)], seeds
 
     def imagine(self, concept: str, n: int = 4, seed: int = 0, out_dir: Path | None = None) -> list[Picture]:
         """``n`` pictures of ``concept``; saved as PNG with their prompt and seed when ``out_dir`` is given."""
         prompts, seeds = self.write_prompts(concept, n, seed)
-        images = render(self.pipeline, prompts, seeds, self.run.profile.images)
+        settings, profile = self.run.profile.images, self.run.profile.name
+        rendered = render_and_flag(self.pipeline, prompts, seeds, settings)
         stem = re.sub(r"\W+", "_", concept.lower()).strip("_")[:60] or "picture"
         pictures = []
-        for number, (prompt, seed_, image) in enumerate(zip(prompts, seeds, images, strict=True)):
+        for number, (prompt, seed_, (image, flagged)) in enumerate(zip(prompts, seeds, rendered, strict=True)):
             path = Path(out_dir) / f"{stem}-{self.arm}-{seed}-{number}.png" if out_dir else None
             if path:
-                settings = self.run.profile.images.model_dump(exclude={"batch_size"})
-                kept = {"prompt": prompt, "concept": concept, "arm": self.arm, "seed": seed_, "flagged": flag(image)}
-                save_png(image, path, {**kept, **settings, "profile": self.run.profile.name})
-            pixels = (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8)
-            pictures.append(Picture(prompt, seed_, pixels, path))
+                # More pictures do not change the first ones, so this one is the last of so many.
+                command = ["imagine", concept, "--arm", self.arm, "-n", str(number + 1), "--seed", str(seed)]
+                own = {"prompt": prompt, "concept": concept, "arm": self.arm, "sample": number}
+                own |= {"prompt_seed": seed_, "seed": seed_, "flagged": flagged}
+                save_png(image, path, picture_metadata(settings, profile, command, **own))
+            pictures.append(Picture(prompt, seed_, to_pixels(image), path, flagged))
         return pictures

@@ -6,8 +6,9 @@ stages that use several devices. Ignored: what the work is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from c2i_lib.errors import C2IError
+from c2i_lib.stage import Stage
 
 
 class Processes:
@@ -67,3 +69,16 @@ class Processes:
         torch.distributed.all_reduce(flat)
         for part, gradient in zip(parameters, flat.split([part.numel() for part in parameters]), strict=True):
             part.grad = gradient.view_as(part)
+
+
+@contextmanager
+def stage_of_all(
+    processes: Processes, folder: Path, key: Mapping[str, Any], inputs: Iterable[Path], need_mb: int = 50
+) -> Iterator[bool]:
+    """Whether the ``Stage`` is done, told to every process; the main one keeps its record.
+
+    The work inside should end with ``processes.wait()``, or the record is written before all have finished.
+    """
+    with ExitStack() as stack:
+        stage = stack.enter_context(Stage(folder, key, inputs, need_mb)) if processes.is_main else None
+        yield processes.same(stage and stage.done)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from c2i_lib.captions.cleaning import REASONS, clean_batch, near_form, normalise_texts
-from c2i_lib.captions.explicit import read_words
 from c2i_lib.config import load_profile
+from c2i_lib.explicit import read_words
 
 WORDS = read_words(None)
 

@@ -6,6 +6,9 @@ import yaml
 from c2i_lib.config import PROFILES_DIR, known_profiles, load_profile, parse_override
 from c2i_lib.errors import ProfileError
 
+OWN = {"model": "some/model", "template": "{concept}"}
+ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "mine"]
+
 
 @pytest.mark.parametrize("name", ["cpu", "paper", "smoke"])
 def test_every_profile_loads_under_its_own_name(name):
@@ -53,6 +56,13 @@ def test_paper_profile_states_every_setting_that_decides_the_result():
         ({"finetuning.epochs": "two"}, ["finetuning.epochs", "integer", "'two'"]),
         ({"finetuning.epochs": 0}, ["finetuning.epochs", "found 0"]),
         ({"prompts.arms": ["ft", "best"]}, ["prompts.arms", "'best'"]),
+        ({"prompts.models": {"mine": {"model": "x"}}}, ["prompts.models.mine.template", "missing"]),
+        (
+            {"prompts.models": {"mine": {"model": "x", "template": "{concept}", "beams": 2}}},
+            ["mine.beams", "num_beams"],
+        ),
+        ({"prompts.models": {"mine": {"model": "x", "template": "concept"}}}, ["prompts.models.mine.template"]),
+        ({"prompts.models": {"Mine!": {"model": "x", "template": "{concept}"}}}, ["prompts.models.Mine!"]),
         ({"captions": 3}, ["captions", "found 3"]),
     ],
 )
@@ -69,6 +79,15 @@ def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
         ({"prompts.arms": ["base", "ft"]}, r"survey\.arms has .*prompts\.arms does not have; add it there"),
         ({"survey.arms": ["base"]}, r"survey\.arms must name at least two different arms"),
         ({"survey.arms": ["base", "base"]}, r"survey\.arms must name at least two different arms"),
+        ({"prompts.models": {"ft": OWN}}, r"prompts\.models has \['ft'\], which c2i names itself"),
+        (
+            {
+                "prompts.models": {"mine": {**OWN, "num_beams": 2}},
+                "prompts.arms": ARMS_AND_MINE,
+                "prompts.n_per_concept": 3,
+            },
+            r"models\.mine\.num_beams is less than prompts\.n_per_concept",
+        ),
         ({"survey.images_per_survey": 10}, r"is 20, but .* 24 images; set survey\.images_per_survey to null"),
         ({"survey.quality": {"text": "?", "labels": ["bad", "good"]}}, r"quality\.labels names 2 points, but .* is 4"),
         ({"survey.raters_in_all_surveys": 9}, r"raters_in_all_surveys is more than survey\.raters_per_survey"),
@@ -146,3 +165,14 @@ def test_parse_override_reads_yaml_values():
 def test_parse_override_refuses_what_is_no_override(text):
     with pytest.raises(ProfileError):
         parse_override(text)
+
+
+def test_arms_are_open_and_the_paper_profile_offers_two():
+    """A name in prompts.arms is enough; the survey may have it, too."""
+    mine = load_profile("smoke", {"prompts.models": {"mine": OWN}, "prompts.arms": ARMS_AND_MINE})
+    assert mine.prompts.models["mine"].num_beams == 1
+    offered = load_profile("paper").prompts.models
+    arms = [*load_profile("paper").prompts.arms, *offered]
+    assert load_profile("paper", {"prompts.arms": arms}).prompts.arms[-2:] == ("magic_prompt", "promptist")
+    promptist = offered["promptist"]
+    assert (promptist.num_beams, promptist.length_penalty, promptist.max_new_tokens) == (8, -1.0, 75)

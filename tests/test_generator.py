@@ -1,5 +1,7 @@
 """The tool, on the checkpoints of a finished run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from c2i_lib.errors import C2IError
 from c2i_lib.generator import ConceptToImage
 from c2i_lib.images import read_metadata
+from c2i_lib.prompt_settings import PromptModel
 from c2i_lib.stage import open_run
 
 pytestmark = pytest.mark.notebooks
@@ -33,9 +36,10 @@ def test_imagine_saves_n_pictures_that_know_how_they_were_made(tool, tmp_path):
         assert picture.image.shape == (64, 64, 3) and picture.image.dtype == np.uint8
         assert np.array_equal(np.asarray(Image.open(picture.path)), picture.image)
         expected = {"prompt": picture.prompt, "concept": "a red bicycle", "arm": "ft_tags", "seed": picture.seed}
-        assert {**expected, "model": "embedded:glyphs", "profile": "smoke"}.items() <= read_metadata(
-            picture.path
-        ).items()
+        expected |= {"model": "embedded:glyphs", "profile": "smoke", "flagged": picture.flagged}
+        assert expected.items() <= read_metadata(picture.path).items()
+    command = ["imagine", "a red bicycle", "--arm", "ft_tags", "-n", "3", "--seed", "1"]
+    assert read_metadata(pictures[2].path)["command"] == command
 
 
 def test_the_same_seed_gives_the_same_pictures_and_another_seed_others(tool):
@@ -64,6 +68,17 @@ def test_concept_only_uses_the_bare_concept(run):
     prompts, seeds = ConceptToImage(run, "concept_only").write_prompts("red bicycle", 3)
     assert prompts == ["red bicycle"] * 3
     assert len(set(seeds)) == 3
+
+
+def test_an_arm_of_ones_own_writes_for_the_tool(run, tiny_language_model):
+    """No stage has to know it."""
+    mine = PromptModel(model=str(tiny_language_model), template="{concept} Rephrase:", max_new_tokens=6)
+    prompts = run.profile.prompts.model_copy(update={"models": {"mine": mine}})
+    changed = replace(run, profile=run.profile.model_copy(update={"prompts": prompts}))
+    texts, seeds = ConceptToImage(changed, "mine").write_prompts("red bicycle", 3)
+    assert len(set(texts)) == len(set(seeds)) == 3 and not any("Rephrase" in text for text in texts)
+    with pytest.raises(C2IError, match="unknown arm 'other': use one of concept_only, .*, mine"):
+        ConceptToImage(changed, "other")
 
 
 def test_an_empty_concept_is_refused(tool):

@@ -1,107 +1,29 @@
-"""Rendering: reproducible, resumable, and honest about pictures that went wrong."""
+"""Stage 05: resumable, shared by processes, and honest about pictures that went wrong."""
 
 import json
 import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import namedtuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from conftest import make_tti
+from test_processes import launch_two
 
-from c2i_lib.errors import ModelError
-from c2i_lib.images import (
-    flag,
-    generate_images,
-    image_seed,
-    load_pipeline,
-    read_images,
-    read_metadata,
-    render,
-    save_png,
-)
+from c2i_lib.files import sha256_of
+from c2i_lib.images import generate_images, image_seed, read_images, read_metadata, save_png
+from c2i_lib.stage import open_run
 
 PROMPTS = ["a red bicycle", "a cat", "blurry photo of an old house", "a dog next to a tree, flat vector icon", "x"]
 SEEDS = [1, 2, 3, 4, 5]
-
-
-@pytest.fixture(scope="module")
-def settings(tiny_profile):
-    return tiny_profile.images
-
-
-@pytest.fixture(scope="module")
-def pipeline(settings):
-    return load_pipeline(settings)
-
-
-def test_an_image_does_not_depend_on_its_batch(pipeline, settings):
-    images = [
-        render(pipeline, PROMPTS, SEEDS, settings.model_copy(update={"batch_size": batch_size}))
-        for batch_size in (1, 2, 5)
-    ]
-    for other in images[1:]:
-        np.testing.assert_allclose(images[0], other, atol=1e-4)
-    assert np.abs(images[0][0] - images[0][1]).max() > 0.1
-
-
-def test_an_image_depends_on_its_seed(pipeline, settings):
-    one, same, other = render(pipeline, ["a cat"] * 3, [1, 1, 2], settings)
-    np.testing.assert_allclose(one, same, atol=1e-4)
-    assert np.abs(one - other).max() > 0.1
-    assert one.shape == (16, 16, 3) and one.min() >= 0 and one.max() <= 1
-
-
-def test_the_scheduler_keeps_the_models_prediction_type(pipeline):
-    assert type(pipeline.scheduler).__name__ == "DPMSolverMultistepScheduler"
-    assert pipeline.scheduler.config.prediction_type == "v_prediction"
-
-
-def test_a_model_that_is_not_there_is_a_model_error(settings, tmp_path):
-    with pytest.raises(ModelError, match="nowhere"):
-        load_pipeline(settings.model_copy(update={"model": str(tmp_path / "nowhere")}))
-
-
-@pytest.mark.parametrize(
-    ("pixels", "expected"), [(math.nan, "nan"), (math.inf, "nan"), (0.5, "blank"), (0.0, "blank"), (None, "")]
-)
-def test_flag_names_what_is_wrong(pixels, expected):
-    image = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
-    if pixels is not None and math.isfinite(pixels):
-        image[:] = pixels
-    elif pixels is not None:
-        image[3, 4, 1] = pixels
-    assert flag(image) == expected
-
-
-def test_metadata_and_pixels_survive_the_png(tmp_path):
-    image = np.random.default_rng(0).random((8, 8, 3))
-    metadata = {"prompt": 'a "café" ☕, 50 %\nflat', "seed": 2**31 - 1, "flagged": "", "revision": None}
-    save_png(image, tmp_path / "image.png", metadata)
-    assert read_metadata(tmp_path / "image.png") == metadata
-    assert np.abs(read_images([tmp_path / "image.png"])[0] / 255 - image).max() <= 0.5 / 255 + 1e-9
-
-
-def test_nan_pixels_are_saved_as_black(tmp_path):
-    image = np.full((4, 4, 3), 0.5)
-    image[0, 0] = math.nan
-    save_png(image, tmp_path / "image.png", {})
-    assert read_images([tmp_path / "image.png"])[0, 0, 0].tolist() == [0, 0, 0]
-
-
-def test_only_whole_pictures_of_ours_have_metadata(tmp_path):
-    from PIL import Image
-
-    path = tmp_path / "image.png"
-    assert read_metadata(path) is None
-    Image.new("RGB", (8, 8)).save(path)
-    assert read_metadata(path) is None
-    save_png(np.random.default_rng(0).random((64, 64, 3)), path, {"seed": 1})
-    whole = path.read_bytes()
-    for n_bytes in (0, 5, 60, len(whole) // 2, len(whole) - 200):
-        path.write_bytes(whole[:n_bytes])
-        assert read_metadata(path) is None, n_bytes
 
 
 @pytest.fixture
@@ -123,9 +45,18 @@ def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, 
     assert table["prompt"].tolist() == PROMPTS
     assert table["seed"].is_unique
     metadata = read_metadata(tmp_path / "05_images" / table["path"][2])
-    expected = {"prompt": PROMPTS[2], "seed": table["seed"][2], "steps": 3, "guidance": 4.0, "size": 16, "flagged": ""}
+    expected = {
+        "prompt": PROMPTS[2],
+        "seed": table["seed"][2],
+        "prompt_seed": SEEDS[2],
+        "arm": "base",
+        "concept": "cat",
+    }
+    expected |= {"steps": 3, "guidance": 4.0, "size": 16, "negative_prompt": "", "precision": "fp32", "flagged": ""}
+    expected |= {"scheduler": "dpm++", "scheduler_class": "DPMSolverMultistepScheduler", "revision": None}
     assert expected.items() <= metadata.items()
     assert metadata["model"] == tiny_profile.images.model and metadata["profile"] == "smoke"
+    assert metadata["versions"]["torch"] == torch.__version__
 
 
 def test_arms_are_compared_under_equal_noise(tiny_profile):
@@ -148,7 +79,7 @@ def test_only_missing_and_changed_pictures_are_rendered_again(prompts_file, tmp_
     changed = {name for name, time in written_at(folder).items() if times[name] != time}
     assert changed == {"base-1.png", "base-3.png"}
     pixels = [read_images(folder / name for name in table["path"]) for table in (before, after)]
-    assert np.abs(pixels[0].astype(int) - pixels[1].astype(int)).max() <= 1
+    assert np.array_equal(*pixels)
 
 
 def test_a_killed_run_goes_on_where_it_was_and_renders_truncated_pictures_again(prompts_file, tmp_path, tiny_profile):
@@ -198,3 +129,94 @@ def test_pictures_of_a_broken_model_are_kept_and_flagged(prompts_file, tmp_path,
     assert table["flagged"].eq("nan").all()
     assert read_metadata(folder / "base-0.png")["flagged"] == "nan"
     assert read_images([folder / "base-0.png"]).max() == 0
+
+
+def test_damaged_and_mistaken_pictures_are_rendered_again(prompts_file, tmp_path, tiny_profile):
+    """They open, so only their hash, or what they say about themselves, tells."""
+    folder = tmp_path / "05_images"
+    before = generate_images(prompts_file, folder, tiny_profile)
+    times = written_at(folder)
+    (folder / "stage.json").unlink()  # as after a kill: no hashes of files are known
+    metadata = read_metadata(folder / "base-1.png")
+    other = read_images([folder / "base-1.png"])[0] / 255
+    other[0, 0, 0] = 1 - other[0, 0, 0]
+    save_png(other, folder / "changed.png", metadata)
+    (folder / "base-1.png").write_bytes(with_text_of(folder / "base-1.png", folder / "changed.png"))
+    (folder / "changed.png").unlink()
+    assert read_images([folder / "base-1.png"])[0].shape == (16, 16, 3)
+    shutil.copy(folder / "base-2.png", folder / "base-3.png")
+
+    after = generate_images(prompts_file, folder, tiny_profile)
+    assert {name for name, time in written_at(folder).items() if times[name] != time} == {"base-1.png", "base-3.png"}
+    assert after["sha256"].tolist() == before["sha256"].tolist()
+
+
+def with_text_of(text_from, pixels_from) -> bytes:
+    """The bytes of a PNG with the pixels of one picture and the text of another."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("c2i", Image.open(text_from).info["c2i"])
+    mixed = pixels_from.with_name("mixed.png")
+    Image.open(pixels_from).save(mixed, pnginfo=info)
+    content = mixed.read_bytes()
+    mixed.unlink()
+    return content
+
+
+def make_run(folder, profile, write_stage, n=12):
+    """A run of ``profile`` whose prompts are done, and the arguments that the command line wants."""
+    folder.mkdir()
+    source = folder.parent / "profile.yaml"
+    source.write_text(yaml.safe_dump(profile.model_dump(mode="json")), encoding="utf-8")
+    run = open_run(source, folder)
+    rows = [(f"base-{k}", "base", "cat", k, k, f"{PROMPTS[k % 5]} {k}") for k in range(n)]
+    table = pd.DataFrame(rows, columns=["prompt_id", "arm", "concept", "sample", "seed", "text"])
+    write_stage(run.folder(4), prompts=table)
+    return run, ["-m", "c2i_lib", "images", "--profile", str(source), "--run-dir", str(folder)]
+
+
+def hashes(folder) -> dict[str, str]:
+    """All outputs of a stage."""
+    return {path.name: sha256_of(path) for path in folder.iterdir() if path.suffix in (".png", ".parquet")}
+
+
+@pytest.fixture
+def whole_run(tmp_path, tiny_profile, write_stage):
+    """A run whose images were rendered by one process."""
+    run, _ = make_run(tmp_path / "one", tiny_profile, write_stage)
+    generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+    return run
+
+
+def test_two_processes_write_the_very_files_of_one(whole_run, tmp_path, tiny_profile, write_stage, monkeypatch):
+    run, arguments = make_run(tmp_path / "two", tiny_profile, write_stage)
+    done = subprocess.run([*launch_two(), *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(hashes(run.folder(5))) == 13
+    assert hashes(run.folder(5)) == hashes(whole_run.folder(5))
+
+    def load(settings):
+        raise AssertionError("nothing was left to render")
+
+    monkeypatch.setattr("c2i_lib.images.load_pipeline", load)  # as notebook 05 afterwards
+    assert len(generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)) == 12
+
+
+def test_killed_it_goes_on_without_rendering_anything_twice(whole_run, tmp_path, tiny_profile, write_stage):
+    slow = tiny_profile.images.model_copy(update={"batch_size": 1})
+    run, arguments = make_run(tmp_path / "killed", tiny_profile.model_copy(update={"images": slow}), write_stage)
+    folder, kept = run.folder(5), {}
+    for n_pictures in (1, 5):
+        process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.DEVNULL, start_new_session=True)
+        while process.poll() is None and len(list(folder.glob("base-*.png"))) < n_pictures:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert len(list(folder.glob("base-*.png"))) >= n_pictures
+        assert {name: written for name, written in written_at(folder).items() if name in kept} == kept
+        kept = {name: written for name, written in written_at(folder).items() if not name.startswith(".")}
+    generate_images(run.folder(4) / "prompts.parquet", folder, run.profile)
+    assert {name: written_at(folder)[name] for name in kept} == kept
+    assert hashes(folder) == hashes(whole_run.folder(5))

@@ -1,212 +1,206 @@
-"""The judges tell good pictures from poor ones and matching concepts from others, whatever the batch."""
+"""The judge stage: images are scored once, in batches, against their concept; what should not be judged is not."""
 
-import random
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from sklearn.metrics import roc_auc_score
 
-from c2i_lib.embedded.captions import DEGRADATIONS, Pair, make_pairs
+from c2i_lib.config import load_profile
+from c2i_lib.embedded.captions import Pair
 from c2i_lib.embedded.glyphs import load_glyphs
-from c2i_lib.embedded.judge import GlyphJudge, embed_texts, neighbour_radii, realism
-from c2i_lib.embedded.models import WEIGHTS
 from c2i_lib.embedded.rendering import render
-from c2i_lib.errors import C2IError, DamagedStageError, ModelError
-from c2i_lib.files import write_table
+from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
+from c2i_lib.files import sha256_of, write_table
 from c2i_lib.images import save_png
-from c2i_lib.judges import ClipJudge, load_judge, score_images
+from c2i_lib.judge_settings import JudgeModel
+from c2i_lib.judges import (
+    judge_name,
+    load_judge,
+    read_pictures,
+    score_images,
+    score_others,
+    score_pictures,
+    score_selecting,
+)
 from c2i_lib.stage import Stage
 
-BACKGROUND = "yellow"
+GLYPHS = load_glyphs()[100:104]
+NAMES = [glyph.name for glyph in GLYPHS]
+PICTURES = [render(Pair("", "", "bare", (glyph.code,))) for glyph in GLYPHS]
+PROFILE = load_profile("smoke", {"judges.batch_size": 2})
 
 
-@pytest.fixture(scope="module")
-def judge():
-    return GlyphJudge(WEIGHTS / "judge")
-
-
-@pytest.fixture(scope="module")
-def unseen():
-    """60 glyphs that no training picture shows on a yellow background."""
-    seen = {code for pair in make_pairs() if pair.background == BACKGROUND for code in pair.codes}
-    return random.Random(5).sample([glyph for glyph in load_glyphs() if glyph.code not in seen], 60)
-
-
-def pictures(glyphs, degradation: str | None = None) -> np.ndarray:
-    return np.stack(
-        [
-            render(Pair(f"unseen-{glyph.code}", "", "background", (glyph.code,), BACKGROUND, degradation=degradation))
-            for glyph in glyphs
-        ]
-    )
-
-
-def area_under_curve(positive, negative) -> float:
-    return roc_auc_score([1] * len(positive) + [0] * len(negative), [*positive, *negative])
-
-
-def test_a_picture_is_faithful_to_its_own_concept(judge, unseen):
-    images, names = pictures(unseen), [glyph.name for glyph in unseen]
-    matched, mismatched = judge.faithfulness(images, names), judge.faithfulness(images, names[1:] + names[:1])
-    assert area_under_curve(matched, mismatched) > 0.9
-    assert (matched >= 0).all() and (matched <= 1).all()
-
-
-@pytest.mark.parametrize("degradation", DEGRADATIONS)
-def test_a_degraded_picture_has_less_quality(degradation, judge, unseen):
-    clean, poor = judge.quality(pictures(unseen)), judge.quality(pictures(unseen, degradation))
-    assert area_under_curve(clean, poor) > 0.85
-
-
-def test_the_glyph_judge_does_not_depend_on_the_batch_size(judge, unseen):
-    images, names = pictures(unseen[:7]), [glyph.name for glyph in unseen[:7]]
-    np.testing.assert_allclose(judge.quality(images, 3), judge.quality(images, 7), rtol=1e-4)
-    np.testing.assert_allclose(judge.faithfulness(images, names, 3), judge.faithfulness(images, names, 7), atol=1e-4)
-
-
-def test_the_glyph_judge_takes_larger_pictures(judge, unseen):
-    """Each pixel four times over: the judge scales it down to the very same picture."""
-    images = pictures(unseen[:3])
-    large = images.repeat(2, axis=1).repeat(2, axis=2)
-    np.testing.assert_allclose(judge.quality(large), judge.quality(images), rtol=1e-3)
-
-
-def test_realism_equals_its_definition():
-    """Kynkäänniemi et al. 2019, equation 3, as a plain double loop."""
-    generator = torch.Generator().manual_seed(0)
-    features, real = torch.randn(7, 5, generator=generator), torch.randn(11, 5, generator=generator)
-    radii = neighbour_radii(real)
-    for one, radius in zip(real, radii, strict=True):
-        distances = sorted((one - other).norm().item() for other in real if other is not one)
-        others = distances[1:]  # without itself
-        assert radius.item() == pytest.approx(others[2], rel=1e-4)
-    expected = [
-        max(radius / (feature - one).norm() for one, radius in zip(real, radii, strict=True)) for feature in features
-    ]
-    torch.testing.assert_close(realism(features, real, radii), torch.stack(expected), rtol=1e-4, atol=1e-4)
-
-
-def test_a_real_picture_lies_inside_the_manifold():
-    real = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
-    assert (realism(real, real, neighbour_radii(real)) >= 1).all()
-
-
-def test_sentence_embeddings_have_length_one_and_do_not_depend_on_the_batch():
-    texts = ["cat", "a small cat on a sofa", "red bicycle", "cat"]
-    embeddings = embed_texts(texts, 4)
-    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(4))
-    torch.testing.assert_close(embeddings, embed_texts(texts, 1), atol=1e-5, rtol=0)
-    assert embeddings[0] @ embeddings[1] > embeddings[0] @ embeddings[2]
-    assert torch.equal(embeddings[0], embeddings[3])
-
-
-@pytest.fixture(scope="module")
-def clip_folder(tmp_path_factory, tiny_tokenizer):
-    """A random CLIP model with its processor, as on the hub."""
-    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
-
-    torch.manual_seed(0)
-    small = dict(hidden_size=32, intermediate_size=37, num_hidden_layers=2, num_attention_heads=4)
-    ids = dict(vocab_size=len(tiny_tokenizer), eos_token_id=1, bos_token_id=0, pad_token_id=1)
-    config = CLIPConfig(
-        text_config=dict(max_position_embeddings=32, **small, **ids),
-        vision_config=dict(image_size=32, patch_size=8, **small),
-        projection_dim=16,
-        logit_scale_init_value=1.0,  # small, so that quality does not saturate
-    )
-    folder = tmp_path_factory.mktemp("clip")
-    CLIPModel(config).save_pretrained(folder)
-    scaling = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=scaling, tokenizer=tiny_tokenizer).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def clip_judge(clip_folder, tiny_profile):
-    return load_judge(tiny_profile.judges.model_copy(update={"model": str(clip_folder)}))
-
-
-@pytest.fixture(scope="module")
-def noise():
-    return np.random.default_rng(0).integers(0, 256, (5, 48, 40, 3), dtype=np.uint8)
-
-
-def test_any_clip_model_is_a_judge(clip_judge, noise):
-    concepts = ["cat", "a red bicycle", "a dog next to a tree", "old house", "x"]
-    quality, faithfulness = clip_judge.quality(noise, 2), clip_judge.faithfulness(noise, concepts, 2)
-    assert isinstance(clip_judge, ClipJudge)
-    assert quality.shape == faithfulness.shape == (5,)
-    assert (quality > 0).all() and (quality < 1).all() and np.ptp(quality) > 0
-    assert (faithfulness >= 0).all() and (faithfulness <= 2.5).all()
-
-
-def test_clip_scores_do_not_depend_on_the_batch_size(clip_judge, noise):
-    concepts = ["cat", "a red bicycle", "a dog next to a tree", "old house", "x"]
-    np.testing.assert_allclose(clip_judge.quality(noise, 1), clip_judge.quality(noise, 5), atol=1e-5)
-    one, five = (clip_judge.faithfulness(noise, concepts, batch_size) for batch_size in (1, 5))
-    np.testing.assert_allclose(one, five, atol=1e-5)
-
-
-def test_clip_faithfulness_is_clipscore(clip_judge, noise):
-    """Hessel et al. 2021: 2.5 · max(cosine, 0), here of the model's own embeddings of one image and one text."""
-    inputs = clip_judge.processor(text=["a photo depicts cat"], images=[noise[0]], return_tensors="pt")
-    with torch.inference_mode():
-        output = clip_judge.model(**inputs)
-    cosine = torch.cosine_similarity(output.image_embeds, output.text_embeds).item()
-    assert clip_judge.faithfulness(noise[:1], ["cat"], 1)[0] == pytest.approx(2.5 * max(cosine, 0), abs=1e-5)
-
-
-def test_a_judge_that_is_not_there_is_a_model_error(tiny_profile, tmp_path):
-    with pytest.raises(ModelError, match="nowhere"):
-        load_judge(tiny_profile.judges.model_copy(update={"model": str(tmp_path / "nowhere")}))
-
-
-def write_images(folder, glyphs, flags) -> Path:
-    """Pictures of ``glyphs`` as a finished stage 05, with these flags."""
+def write_images(folder, flags, prompts=NAMES) -> Path:
+    """Pictures of four glyphs as a finished stage 05, with these flags."""
     with Stage(folder, {}):
-        for number, image in enumerate(pictures(glyphs)):
-            save_png(image / 255, folder / f"base-{number}.png", {})
-        table = pd.DataFrame({"concept": [glyph.name for glyph in glyphs], "flagged": flags, "arm": "base"})
+        for number, picture in enumerate(PICTURES):
+            save_png(picture / 255, folder / f"base-{number}.png", {})
+        table = pd.DataFrame({"concept": NAMES, "flagged": flags, "arm": "base", "prompt": prompts})
         table["sample"] = range(len(table))
         table["image_id"] = [f"base-{number}" for number in table["sample"]]
-        write_table(folder / "images.parquet", table.assign(path=table["image_id"] + ".png"))
+        table["path"] = table["image_id"] + ".png"
+        table["sha256"] = [sha256_of(folder / name) for name in table["path"]]
+        write_table(folder / "images.parquet", table)
     return folder / "images.parquet"
 
 
 @pytest.fixture
-def images_file(tmp_path, unseen):
+def images_file(tmp_path):
     """Four pictures; the second is flagged, and its file is gone, so reading it would raise."""
-    file = write_images(tmp_path / "05_images", unseen[:4], ["", "blank", "", ""])
+    file = write_images(tmp_path / "05_images", ["", "blank", "", ""])
     (file.parent / "base-1.png").unlink()
     return file
 
 
-def test_flagged_images_get_no_score(images_file, tmp_path, tiny_profile, judge, unseen):
-    scores = score_images(images_file, tmp_path / "08_judges" / "scores", tiny_profile)
+def test_flagged_images_get_no_score_and_the_others_those_of_the_two_judges(images_file, tmp_path):
+    scores = score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE)
+    assert list(scores) == "image_id arm concept sample quality faithfulness".split()
     assert scores["image_id"].tolist() == ["base-0", "base-2", "base-3"]
-    shown = [unseen[number] for number in (0, 2, 3)]
-    names = [glyph.name for glyph in shown]
-    np.testing.assert_allclose(scores["quality"], judge.quality(pictures(shown)), atol=1e-4)
-    np.testing.assert_allclose(scores["faithfulness"], judge.faithfulness(pictures(shown), names), atol=1e-4)
+    shown = [0, 2, 3]
+    pictures, names = [PICTURES[place] for place in shown], [NAMES[place] for place in shown]
+    for role in ("quality", "faithfulness"):
+        direct = load_judge(getattr(PROFILE.judges, role)).score(pictures, names)
+        np.testing.assert_allclose(scores[role], direct, atol=1e-4)
 
 
-def test_a_picture_that_was_changed_is_not_scored(images_file, tmp_path, tiny_profile):
+def test_images_are_scored_against_their_concept_and_not_against_their_prompt(tmp_path):
+    """A prompt that has left its concept must not be praised for showing something else."""
+    plain = write_images(tmp_path / "a" / "05_images", [""] * 4)
+    strayed = write_images(tmp_path / "b" / "05_images", [""] * 4, prompts=NAMES[1:] + NAMES[:1])
+    one, other = (
+        score_images(file, tmp_path / name / "08_judges" / "scores", PROFILE)
+        for name, file in (("a", plain), ("b", strayed))
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_the_batch_size_changes_no_score_and_scores_nothing_again(images_file, tmp_path):
+    folder = tmp_path / "08_judges" / "scores"
+    first = score_images(images_file, folder, PROFILE)
+    record = (folder / "stage.json").read_bytes()
+    large = load_profile("smoke", {"judges.batch_size": 64})
+    pd.testing.assert_frame_equal(score_images(images_file, folder, large), first)
+    assert (folder / "stage.json").read_bytes() == record
+    anew = score_images(images_file, tmp_path / "08_judges" / "anew", large)
+    pd.testing.assert_frame_equal(anew, first, atol=1e-5)
+
+
+def test_pictures_are_read_as_they_are_judged():
+    """All pictures of a large run would not fit into memory."""
+    read, held = [], []
+
+    class Watching:
+        measures = "quality"
+
+        def score(self, pictures, concepts):
+            held.append((len(read), len(pictures)))
+            return np.array([picture.mean() for picture in pictures])
+
+    def pictures():
+        for number in range(7):
+            read.append(number)
+            yield np.full((2, 2, 3), number)
+
+    assert score_pictures(Watching(), pictures(), ["x"] * 7, 3).tolist() == list(range(7))
+    assert held == [(3, 3), (6, 3), (7, 1)]
+
+
+def test_a_picture_that_was_changed_is_not_scored(images_file, tmp_path):
     save_png(np.zeros((64, 64, 3)), images_file.parent / "base-2.png", {})
-    with pytest.raises(DamagedStageError, match="base-2.png"):
-        score_images(images_file, tmp_path / "08_judges" / "scores", tiny_profile)
+    with pytest.raises(DamagedStageError, match="base-2.png.*--from 5"):
+        score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE)
+    assert not list((tmp_path / "08_judges").rglob("*.parquet"))
 
 
-def test_a_run_with_only_flagged_images_is_told_so(tmp_path, tiny_profile, unseen):
+def test_a_picture_that_the_table_does_not_list_is_not_read(images_file):
+    """The file is what the stage wrote, and the row is of another picture."""
+    table = pd.read_parquet(images_file).head(1).assign(sha256="0" * 64)
+    with pytest.raises(DamagedStageError, match="not the picture that images.parquet lists"):
+        list(read_pictures(images_file, table))
+
+
+def test_a_run_with_only_flagged_images_is_told_so(tmp_path):
     """As when a model gives NaN throughout in half precision."""
-    file = write_images(tmp_path / "05_images", unseen[:2], ["nan", "nan"])
+    file = write_images(tmp_path / "05_images", ["nan"] * 4)
     with pytest.raises(C2IError, match="flagged"):
-        score_images(file, tmp_path / "08_judges" / "scores", tiny_profile)
+        score_images(file, tmp_path / "08_judges" / "scores", PROFILE)
 
 
-def test_the_reference_pictures_of_quality_are_distinct(judge):
-    """A duplicate would have a radius of zero and would count for nothing."""
-    assert (judge.radii > 0).all()
-    assert len(judge.real.unique(dim=0)) == len(judge.real) > 1000
+def test_further_judges_have_a_long_table_and_leave_the_scores_alone(images_file, tmp_path):
+    scores_folder = tmp_path / "08_judges" / "scores"
+    score_images(images_file, scores_folder, PROFILE)
+    record = (scores_folder / "stage.json").read_bytes()
+    assert score_others(images_file, tmp_path / "08_judges" / "others", PROFILE).empty
+    more = load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup"}], "judges.selection": None})
+    others = score_others(images_file, tmp_path / "08_judges" / "others", more)
+    assert list(others) == ["image_id", "judge", "score"]
+    assert others["image_id"].tolist() == ["base-0", "base-2", "base-3"] and set(others["judge"]) == {"glyph_lookup"}
+    score_images(images_file, scores_folder, more)
+    assert (scores_folder / "stage.json").read_bytes() == record
+
+
+def test_selecting_judges_score_in_columns_of_their_own(images_file, tmp_path):
+    scores = score_selecting(images_file, tmp_path / "08_judges" / "selecting", PROFILE)
+    assert list(scores) == ["image_id", "selecting_quality", "selecting_faithfulness"]
+    judge = load_judge(PROFILE.judges.selection.faithfulness)
+    direct = judge.score([PICTURES[place] for place in (0, 2, 3)], [NAMES[place] for place in (0, 2, 3)])
+    np.testing.assert_allclose(scores["selecting_faithfulness"], direct, atol=1e-4)
+
+
+def test_a_profile_without_selecting_judges_is_told_what_to_add(images_file, tmp_path):
+    profile = load_profile("smoke", {"judges.selection": None})
+    with pytest.raises(C2IError, match=r"judges\.selection"):
+        score_selecting(images_file, tmp_path / "08_judges" / "selecting", profile)
+
+
+def test_names_of_judges_tell_them_apart_without_a_folder_of_this_machine(tmp_path):
+    hub = JudgeModel(kind="clip_score", model="openai/clip-vit-large-patch14")
+    assert judge_name(hub) == "clip_score openai/clip-vit-large-patch14"
+    folder = judge_name(JudgeModel(kind="clip_score", model=str(tmp_path / "models" / "mine")))
+    assert folder == "clip_score models/mine"
+    assert judge_name(JudgeModel(kind="glyph_lookup")) == "glyph_lookup"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            {"judges.quality": {"kind": "clip_score", "model": "a/b"}},
+            "clip_score does not measure it; use one of",
+        ),
+        ({"judges.selection.faithfulness": {"kind": "clip_iqa", "model": "a/b"}}, r"selection\.faithfulness: clip_iqa"),
+        ({"judges.quality": {"kind": "glyph_realism"}}, "kind glyph_realism needs a model"),
+        ({"judges.quality": {"kind": "aesthetic", "model": "a/b"}}, "kind aesthetic needs a head"),
+        ({"judges.quality": {"kind": "clip_iqa", "model": "a/b", "head": "c/d"}}, "kind clip_iqa has no head"),
+        ({"judges.others": [{"kind": "glyph_lookup"}]}, "selection has glyph_lookup, which also reports"),
+    ],
+)
+def test_judges_that_do_not_fit_their_role_are_refused(overrides, words):
+    with pytest.raises(ProfileError, match=words):
+        load_profile("smoke", overrides)
+
+
+def test_the_judge_that_selects_never_reports():
+    """Not even by another score of the same model."""
+    same = {"kind": "glyph_realism", "model": "embedded:glyph-judge"}
+    with pytest.raises(ProfileError, match="embedded:glyph-judge, which also reports"):
+        load_profile("smoke", {"judges.selection.quality": same})
+    clip = {"kind": "clip_score", "model": "a/b", "revision": "other"}
+    with pytest.raises(ProfileError, match="a/b, which also reports"):
+        load_profile(
+            "smoke", {"judges.faithfulness": {**clip, "revision": "one"}, "judges.selection.faithfulness": clip}
+        )
+
+
+def test_one_judge_for_both_questions_is_refused():
+    pick = {"kind": "pickscore", "model": "a/b"}
+    with pytest.raises(ProfileError, match="both would be one number"):
+        load_profile("smoke", {"judges.quality": pick, "judges.faithfulness": pick})
+
+
+def test_an_unknown_key_of_a_judge_is_named_with_those_that_exist():
+    with pytest.raises(ProfileError, match=r"judges\.selection\.speed: unknown key; .*: quality, faithfulness"):
+        load_profile("smoke", {"judges.selection.speed": 1})
+    with pytest.raises(ProfileError, match=r"judges\.others\.0\.name: unknown key; .*: kind, model, revision"):
+        load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup", "name": 1}]})

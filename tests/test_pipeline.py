@@ -48,6 +48,7 @@ TABLES = {
     "07_analysis/variance": "question component variance share sd simulated",
     "07_analysis/power": "question n_concepts effect power simulated",
     "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
+    "08_judges/validity/validity": "judge test measure value low high n",
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": f"question {COMPARISON}",
 }
@@ -55,7 +56,7 @@ FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_conce
 FIGURES += "07_differences 07_agreement 07_scale_use 07_variance 07_power".split()
 FIGURES += ["08_quality_faithfulness", "08_image_grid", "08_overview"]
 PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means".split()
-PAPER_TABLES += ["07_raters", "08_comparison"]
+PAPER_TABLES += ["07_raters", "08_comparison", "08_validity"]
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 

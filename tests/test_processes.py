@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from c2i_lib.processes import Processes
+from c2i_lib.processes import Processes, stage_of_all
 
 TRAINING = """
 import sys; from pathlib import Path; sys.path.insert(0, {tests!r})
@@ -86,6 +86,14 @@ def test_one_process_shares_nothing():
     assert processes.total(1.5, 2) == [1.5, 2]
     assert weight.grad.tolist() == [1, 2]
     assert processes.same("a") == "a"
+
+
+def test_a_stage_of_all_processes_has_one_record(tmp_path):
+    for expected in (False, True):
+        with stage_of_all(Processes(), tmp_path / "05_images", {"steps": 1}, []) as done:
+            assert done == expected
+            (tmp_path / "05_images" / "a.txt").write_text("a", encoding="utf-8")
+    assert (tmp_path / "05_images" / "stage.json").is_file()
 
 
 def test_several_machines_are_refused(monkeypatch):

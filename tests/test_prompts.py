@@ -1,134 +1,24 @@
-"""Prompts: sampled from the model, reproducible, and independent of the batch."""
+"""The stage of prompts: every arm, every concept, kept as soon as written, and measured."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from conftest import CAPTIONS
-from scipy.stats import chisquare
 
+import c2i_lib.prompts
 from c2i_lib.config import FINETUNED_ARMS
 from c2i_lib.errors import C2IError
-from c2i_lib.files import sha256_of, write_json
-from c2i_lib.language_model import load_language_model, load_tokenizer
-from c2i_lib.prompts import (
-    _SeededSampling,
-    diversity,
-    generate_prompts,
-    nearest_captions,
-    seed_of,
-    write_batch,
-    write_samples,
-)
+from c2i_lib.files import seed_of, sha256_of, write_json
+from c2i_lib.prompt_settings import PromptModel
+from c2i_lib.prompts import diversity, generate_prompts, nearest_captions, write_samples
 from c2i_lib.stage import Stage
 
-SEEDS = [11, 22, 33, 44, 55]
-
-
-@pytest.fixture(scope="module")
-def model(tiny_language_model):
-    return load_language_model(str(tiny_language_model))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_language_model):
-    return load_tokenizer(str(tiny_language_model))
-
-
-@pytest.fixture(scope="module")
-def settings(tiny_profile):
-    return tiny_profile.prompts.model_copy(update={"temperature": 1.0, "top_p": 1.0})
-
-
-def write(model, tokenizer, settings, seeds, concept="a red bicycle", n_tokens=24, arm="ft_tags"):
-    return write_batch(model, tokenizer, concept, seeds, n_tokens, settings, arm)
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
-def test_a_prompt_does_not_depend_on_its_batch(batch_size, model, tokenizer, settings):
-    alone = [write(model, tokenizer, settings, [seed])[0] for seed in SEEDS]
-    assert len({prompt.text for prompt in alone}) == len(SEEDS), "seeds should give different prompts"
-    batches = [SEEDS[start : start + batch_size] for start in range(0, len(SEEDS), batch_size)]
-    assert [prompt for batch in batches for prompt in write(model, tokenizer, settings, batch)] == alone
-
-
-def test_a_prompt_does_not_depend_on_the_order_of_the_batch(model, tokenizer, settings):
-    forward, backward = write(model, tokenizer, settings, SEEDS), write(model, tokenizer, settings, SEEDS[::-1])
-    assert forward == backward[::-1]
-
-
-@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags"])
-def test_a_prompt_starts_with_its_concept(arm, model, tokenizer, settings):
-    for prompt in write(model, tokenizer, settings, SEEDS, arm=arm):
-        assert prompt.text.startswith("a red bicycle")
-        assert prompt.n_tokens <= 24
-
-
-def test_a_concept_longer_than_the_length_still_gets_two_tokens(model, tokenizer, settings):
-    concept = "a red bicycle next to an old house and a tree"
-    n_concept = len(tokenizer(concept).input_ids)
-    prompts = write(model, tokenizer, settings, SEEDS, concept, n_tokens=3)
-    assert all(prompt.n_tokens <= n_concept + 2 for prompt in prompts)
-    assert any(prompt.n_tokens == n_concept + 2 for prompt in prompts)
-
-
-def test_the_end_token_ends_a_prompt_and_is_not_in_its_text(model, tokenizer, settings):
-    """With 100 tokens, a random model of some 300 tokens ends some prompts and not others."""
-    prompts = write(model, tokenizer, settings, range(60), n_tokens=100)
-    ended = [prompt for prompt in prompts if prompt.ended]
-    assert 0 < len(ended) < 60
-    assert all(prompt.n_tokens < 100 for prompt in ended)
-    assert all(prompt.n_tokens == 100 for prompt in prompts if not prompt.ended)
-    assert not any("<eos>" in prompt.text or "<bos>" in prompt.text for prompt in prompts)
-
-
-def test_sampling_follows_the_distribution():
-    """Chi-square over 4,000 seeds, whose draws are fixed, so that this never fails by chance."""
-    shares = np.array([0.5, 0.25, 0.15, 0.08, 0.02])
-    sampling = _SeededSampling([seed_of("draw", number) for number in range(4000)])
-    scores = torch.tensor(shares).log().float().repeat(4000, 1)
-    drawn = sampling(torch.zeros(4000, 1, dtype=torch.long), scores).argmax(1)
-    counts = np.bincount(drawn.numpy(), minlength=5)
-    assert chisquare(counts, shares * 4000).pvalue > 0.01
-
-
-def test_successive_draws_of_a_row_differ():
-    """A row that drew with the same noise at every step would repeat itself."""
-    sampling, scores = _SeededSampling([1]), torch.zeros(1, 1000)
-    drawn = [sampling(torch.zeros(1, 1, dtype=torch.long), scores).argmax().item() for _ in range(20)]
-    assert len(set(drawn)) > 15
-
-
-def test_a_token_that_top_p_removed_is_never_drawn():
-    sampling = _SeededSampling(range(500))
-    scores = torch.tensor([0.0, -torch.inf]).repeat(500, 1)
-    assert sampling(torch.zeros(500, 1, dtype=torch.long), scores).argmax(1).eq(0).all()
-
-
-def test_prompts_follow_the_models_own_distribution(model, tokenizer, settings):
-    """The first token after the concept, over 3,000 prompts, against the model's probabilities."""
-    ids = torch.tensor([tokenizer("a cat").input_ids])
-    with torch.inference_mode():
-        shares = model(ids).logits[0, -1].softmax(-1).numpy().astype(float)
-    prompts = [
-        model.generate(
-            ids.repeat(1000, 1),
-            attention_mask=torch.ones(1000, ids.shape[1], dtype=torch.long),
-            max_new_tokens=1,
-            do_sample=False,
-            logits_processor=[_SeededSampling(range(start, start + 1000))],
-            pad_token_id=tokenizer.eos_token_id,
-        )[:, -1]
-        for start in (0, 1000, 2000)
-    ]
-    counts = np.bincount(torch.cat(prompts).numpy(), minlength=len(shares))
-    often = shares * 3000 >= 10  # chi-square needs some counts in every cell; the rest forms one cell
-    observed = [*counts[often], counts[~often].sum()]
-    expected = np.array([*shares[often], shares[~often].sum()])
-    assert len(observed) > 10
-    assert chisquare(observed, expected / expected.sum() * 3000).pvalue > 0.01
+COLUMNS = (
+    "prompt_id arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut perplexity "
+    "nearest_caption similarity copied"
+)
 
 
 def test_seeds_depend_on_every_part_and_fit_in_31_bits():
@@ -177,9 +67,8 @@ def test_every_arm_writes_every_prompt(stages, tmp_path, tiny_profile):
     assert leading.apply(lambda row: row["text"].startswith(row["concept"]), axis=1).all()
     assert (table["text"] != "").all() and not table["text"].str.contains("[", regex=False).all()
     assert np.isfinite(table["perplexity"]).all()
-    assert set(table.columns) == set(
-        "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied".split()
-    )
+    assert table.columns.tolist() == COLUMNS.split()
+    assert (table["n_tti_tokens"] <= 16).all(), "the tiny TTI model sees 16 tokens"
 
 
 def test_the_batch_size_changes_no_prompt(stages, tmp_path, tiny_profile):
@@ -210,20 +99,6 @@ def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_pr
         generate_prompts(some, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
 
 
-def test_a_topic_arm_reads_the_concept_in_its_tag(model, tokenizer, settings, monkeypatch):
-    started = []
-    generate = model.generate
-
-    def watched(ids, **options):
-        started.append(tokenizer.decode(ids[0]))
-        return generate(ids, **options)
-
-    monkeypatch.setattr(model, "generate", watched)
-    prompts = write_batch(model, tokenizer, "red bicycle", SEEDS, 6, settings, "ft_topic")
-    assert started == ["<bos>[red bicycle]"]
-    assert all(2 <= prompt.n_tokens <= 6 for prompt in prompts)
-
-
 def test_samples_have_one_prompt_per_arm_and_concept(stages, tiny_profile):
     samples = write_samples(stages[0], ["cat", "dog"], 8, tiny_profile)
     assert samples.groupby("arm", sort=False).size().to_dict() == dict.fromkeys(["base", *FINETUNED_ARMS], 2)
@@ -233,3 +108,59 @@ def test_diversity_counts_distinct_words_and_pairs():
     found = diversity(["a cat and a dog", "a cat"])
     assert found == {"type_token_ratio": 4 / 7, "distinct_2": 4 / 5, "distinct_3": 3 / 3}
     assert diversity([""]) == {"type_token_ratio": 0.0, "distinct_2": 0.0, "distinct_3": 0.0}
+
+
+def test_an_arm_of_ones_own_is_an_arm_like_any_other(stages, tmp_path, tiny_profile, tiny_language_model):
+    """Written, resumed and recorded; a changed local checkpoint, but not one that is no arm, is another stage."""
+    checkpoints, length_file, train_file = stages
+    own = {"model": str(tiny_language_model), "template": "{concept} Rephrase:", "num_beams": 3, "max_new_tokens": 8}
+    models = {"mine": PromptModel(**own)}
+    models["other"] = models["mine"].model_copy(update={"model": "not/there"})
+    settings = tiny_profile.prompts.model_copy(update={"models": models, "arms": ("concept_only", "mine")})
+    profile = tiny_profile.model_copy(update={"prompts": settings})
+    table = generate_prompts({}, ["cat", "dog"], length_file, train_file, tmp_path / "04_prompts", profile)
+    assert table.groupby("arm").size().to_dict() == {"concept_only": 4, "mine": 4}
+    assert not table["text"].str.contains("Rephrase").any()
+    record = json.loads((tmp_path / "04_prompts" / "stage.json").read_text(encoding="utf-8"))
+    assert sha256_of(tiny_language_model / "model.safetensors") in json.dumps(record["inputs"])
+    assert list(record["settings"]["models"]) == ["mine"]
+
+
+def test_an_interrupted_stage_goes_on_with_the_next_arm(stages, tmp_path, tiny_profile, monkeypatch):
+    checkpoints, length_file, train_file = stages
+    places = (checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
+    written, write_arm = [], c2i_lib.prompts.write_arm
+
+    def killed_at_ft(arm, *rest):
+        if arm == "ft" and "ft" not in written:
+            written.append(arm)
+            raise KeyboardInterrupt
+        written.append(arm)
+        return write_arm(arm, *rest)
+
+    monkeypatch.setattr(c2i_lib.prompts, "write_arm", killed_at_ft)
+    with pytest.raises(KeyboardInterrupt):
+        generate_prompts(*places)
+    table = generate_prompts(*places)
+    assert written == ["concept_only", "base", "ft", "ft", "ft_tags", "ft_topic"]
+    assert table["arm"].unique().tolist() == list(tiny_profile.prompts.arms)
+
+
+def test_more_samples_and_concepts_leave_the_first_prompts_as_they_are(stages, tmp_path, tiny_profile):
+    checkpoints, length_file, train_file = stages
+    texts = []
+    for n, concepts in ((2, ["cat"]), (4, ["old house", "cat", "dog"])):
+        settings = tiny_profile.prompts.model_copy(update={"n_per_concept": n})
+        profile = tiny_profile.model_copy(update={"prompts": settings})
+        folder = tmp_path / str(n) / "04_prompts"
+        table = generate_prompts(checkpoints, concepts, length_file, train_file, folder, profile)
+        texts.append(table.set_index("prompt_id")["text"])
+    assert (texts[1].loc[texts[0].index] == texts[0]).all() and len(texts[0]) == 10
+
+
+def test_a_given_length_takes_the_place_of_the_mean(stages, tmp_path, tiny_profile):
+    checkpoints, length_file, train_file = stages
+    settings = tiny_profile.prompts.model_copy(update={"length": 5, "arms": ("base", "ft_topic")})
+    profile = tiny_profile.model_copy(update={"prompts": settings})
+    table = generate_prompts(checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", profile)
+    assert table["n_tokens"].max() == 5

@@ -14,7 +14,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 NAMES = [str(path.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for path in MODULES]
 STAGES = "captions finetuning concepts prompts images judges survey analysis".split()
 SHARED = "config files stage errors runtime processes language_model effects simulation".split()
-SHARED += "power variance validity mixed_model".split()
+SHARED += "power variance validity mixed_model explicit prompt_settings sections judge_settings".split()
 SHARED_PACKAGES = ("agreement", "embedded.", "noun_phrases.")
 # Modules whose tests are in the file of another module, or that hold nothing to test.
 TESTED_ELSEWHERE = {
@@ -29,11 +29,20 @@ TESTED_ELSEWHERE = {
     "finetuning.__init__": "test_finetuning.py",
     "finetuning.checkpoints": "test_finetuning_training.py",
     "noun_phrases.__init__": None,
+    "prompt_settings": "test_config.py",
+    "prompts.__init__": "test_prompts.py",
+    "prompts.measures": "test_prompts.py",
     "embedded.__init__": None,
+    "images.__init__": "test_images.py",
     "embedded.captions": "test_embedded_world.py",
     "embedded.glyphs": "test_embedded_world.py",
     "embedded.rendering": "test_embedded_world.py",
-    "embedded.judge": "test_judges.py",
+    "embedded.judge": "test_judges_glyphs.py",
+    "judges.__init__": "test_judges.py",
+    "judges.aesthetic": "test_judges_clip.py",
+    "judges.preference": "test_judges_clip.py",
+    "judge_settings": "test_judges.py",
+    "sections": "test_config.py",
     "embedded.packages": "test_embedded_models.py",
     "survey.__init__": None,
     "survey.build": "test_survey.py",

@@ -1,17 +1,22 @@
-"""The paper's finetuning at its own size, without its weights: ``make dryrun-paper``.
+"""The paper's models at their own size, without their weights: ``make dryrun-paper``, in two parts.
 
-Builds GPT-2 XL from its true configuration with random weights (1.56 B parameters), and runs notebook 02 of the profile
-``paper`` on it for a handful of steps, on the embedded captions. Prints what changed, the peak memory, and the hours
-that 450,000 captions would take: here, from the run's tokens a second, and on GPUs, from arithmetic that is shown.
+``language_model`` builds GPT-2 XL from its true configuration with random weights (1.56 B parameters), and runs
+notebook 02 of the profile ``paper`` on it for a handful of steps, on the embedded captions. Prints what changed, the
+peak memory, and the hours that 450,000 captions would take: here, from the run's tokens a second, and on GPUs, from
+arithmetic that is shown. ``images`` is in ``dryrun_images.py``: notebooks 05 and 08.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
+import dryrun_images
 import pandas as pd
 import torch
 from safetensors import safe_open
@@ -77,17 +82,13 @@ def flops_per_token() -> float:
     return 2 * 42 * layer + 3 * 2 * 6 * layer + 2 * 2 * head
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/dryrun"), help="folder (default: runs/dryrun)")
-    parser.add_argument("--captions", type=int, default=240, help="captions to finetune on (default: 240)")
-    parser.add_argument("--batch-size", type=int, default=4, help="blocks of 128 tokens a step (default: 4)")
-    args = parser.parse_args()
-    model, start = args.run_dir.resolve() / "gpt2-xl", time.perf_counter()
+def dry_run(folder: Path, args: argparse.Namespace) -> None:
+    """Run the part ``language_model`` in ``folder`` and print its figures."""
+    model, start = folder / "gpt2-xl", time.perf_counter()
     n_parameters = build_model(model)
     print(f"GPT-2 XL with random weights: {n_parameters:,} parameters ({time.perf_counter() - start:.0f} s)")
     changed = overrides(model, args.captions, args.batch_size)
-    run = open_run("paper", args.run_dir.resolve() / "run", None, changed)
+    run = open_run("paper", folder / "run", None, changed)
     run_notebooks(run, "paper", changed, 1, 2)
     layers, others = changed_parts(run, model)
     print(f"changed: layers {sorted(layers)} of 48, and {sorted(others)}")
@@ -114,6 +115,26 @@ def main() -> None:
         or others - {f"transformer.ln_f.{part}" for part in ("weight", "bias")}
     ):
         raise SystemExit(f"expected layers 43 to 48 and the last norm to change, found {layers} and {others}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("language_model", "images"), help="one part (default: both)")
+    parser.add_argument("--run-dir", type=Path, help="folder to keep (default: one in runs/, removed at the end)")
+    parser.add_argument("--captions", type=int, default=240, help="captions to finetune on (default: 240)")
+    parser.add_argument("--batch-size", type=int, default=4, help="blocks of 128 tokens a step (default: 4)")
+    args = parser.parse_args()
+    if not args.only:  # each in a process of its own, so that memory is measured apart
+        for part in ("language_model", "images"):
+            subprocess.run([sys.executable, *sys.argv, "--only", part], check=True)
+        return
+    Path("runs").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="dryrun-", dir="runs") as temporary:
+        folder = (args.run_dir or Path(temporary)).resolve()
+        if args.only == "images":
+            dryrun_images.dry_run(folder)
+        else:
+            dry_run(folder, args)
 
 
 if __name__ == "__main__":

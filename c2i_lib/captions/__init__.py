@@ -20,11 +20,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from c2i_lib.captions.cleaning import REASONS, Cleaned, clean_batch, normalise_texts
-from c2i_lib.captions.explicit import is_disguised, is_explicit, read_words
 from c2i_lib.captions.sources import Reading, fingerprint, read_batches
 from c2i_lib.captions.splits import Splitter, TooFewCaptionsError
 from c2i_lib.config import Captions, Profile
 from c2i_lib.errors import CaptionError
+from c2i_lib.explicit import is_disguised, is_explicit, read_words
 from c2i_lib.files import write_json
 from c2i_lib.stage import Stage
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from c2i_lib.captions.explicit import is_disguised, is_explicit
 from c2i_lib.config import Captions
 from c2i_lib.errors import MissingPackageError
+from c2i_lib.explicit import is_disguised, is_explicit
 
 # Why a row is dropped, in the order of the checks: the first that holds is counted.
 REASONS = (

@@ -39,6 +39,17 @@ class GlyphEncoder(nn.Module):
         return features, nn.functional.normalize(self.projection(features), dim=-1)
 
 
+def to_pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """``(n, 3, 64, 64)`` in [-1, 1] of uint8 pictures ``(height, width, 3)``, which may differ in size."""
+    scaled = []
+    for picture in pictures:
+        pixels = torch.tensor(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+        if pixels.shape[-2:] != (IMAGE_SIZE, IMAGE_SIZE):
+            pixels = nn.functional.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="area")
+        scaled.append(pixels)
+    return torch.cat(scaled)
+
+
 def neighbour_radii(real: torch.Tensor) -> torch.Tensor:
     """``(n,)`` distance of each of the real features ``(n, d)`` to its k-th nearest neighbour."""
     return torch.cdist(real, real).topk(N_NEIGHBOURS + 1, largest=False).values[:, -1]
@@ -86,22 +97,19 @@ class GlyphJudge:
         self.encoder.eval()
 
     @torch.inference_mode()
-    def _encode(self, images: np.ndarray, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _encode(self, images: Sequence[np.ndarray], batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
         batches = []
         for start in range(0, len(images), batch_size):
-            pixels = torch.from_numpy(images[start : start + batch_size]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            if pixels.shape[-2:] != (IMAGE_SIZE, IMAGE_SIZE):
-                pixels = nn.functional.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="area")
-            batches.append(self.encoder(pixels))
+            batches.append(self.encoder(to_pixels(images[start : start + batch_size])))
         features, embeddings = zip(*batches, strict=True)
         return torch.cat(features), torch.cat(embeddings)
 
-    def quality(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """``(n,)`` realism scores of uint8 images ``(n, height, width, 3)``; higher is better, 1 is real."""
+    def quality(self, images: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """``(n,)`` realism scores of uint8 images ``(height, width, 3)``; higher is better, 1 is real."""
         features, _ = self._encode(images, batch_size)
         return realism(features, self.real, self.radii).numpy()
 
-    def faithfulness(self, images: np.ndarray, concepts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+    def faithfulness(self, images: Sequence[np.ndarray], concepts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """``(n,)`` probabilities that image i shows concept i: a logistic function of their cosine."""
         _, embeddings = self._encode(images, batch_size)
         cosine = (embeddings * embed_texts(concepts)).sum(1)

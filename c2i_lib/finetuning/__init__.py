@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -25,9 +25,9 @@ from c2i_lib.finetuning.rows import Rows, make_rows
 from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.finetuning.training import Trainer
 from c2i_lib.language_model import count_frozen_layers, freeze_lower_layers, load_language_model, load_tokenizer
-from c2i_lib.processes import Processes
+from c2i_lib.processes import Processes, stage_of_all
 from c2i_lib.runtime import device, use_bf16
-from c2i_lib.stage import Stage, read_table
+from c2i_lib.stage import read_table
 
 __all__ = ["finetune", "make_rows"]
 
@@ -120,14 +120,6 @@ def _tensorboard(folder: Path, wanted: bool) -> Iterator[Callable[[dict], None]]
         yield write
 
 
-@contextmanager
-def _stage_of_all(processes: Processes, folder: Path, key: dict, inputs: list[Path]) -> Iterator[bool]:
-    """Whether the stage is done, told to every process; the main one keeps its record."""
-    with ExitStack() as stack:
-        stage = stack.enter_context(Stage(folder, key, inputs, need_mb=1500)) if processes.is_main else None
-        yield processes.same(stage and stage.done)
-
-
 def finetune(
     arm: str,
     train_file: Path,
@@ -150,7 +142,7 @@ def finetune(
         **language_model.model_dump(),
         **settings.model_dump(exclude={"arms", "keep_states"}),
     }
-    with _stage_of_all(processes, folder, key, [train_file, eval_file]) as done:
+    with stage_of_all(processes, folder, key, [train_file, eval_file], need_mb=1500) as done:
         if done:
             return folder
         tokenizer = load_tokenizer(language_model.model, language_model.revision)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from c2i_lib.captions.explicit import is_disguised, is_explicit, read_words
 from c2i_lib.errors import CaptionError
+from c2i_lib.explicit import is_disguised, is_explicit, read_words
 
 
 @pytest.mark.parametrize(

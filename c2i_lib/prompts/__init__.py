@@ -1,0 +1,117 @@
+"""Stage 04: checkpoints and concepts → prompts.
+
+In: the arms' checkpoints, the concepts, a caption's mean length, the ``finetune_train`` captions and the TTI model's
+tokenizer. Out, in ``04_prompts/``: ``prompts.parquet`` (``prompt_id, arm, concept, sample, seed, text, n_tokens, ended,
+redrawn, explicit, n_tti_tokens, cut, perplexity, nearest_caption, similarity, copied``). A prompt depends on its arm,
+concept, sample number and seed, not on what else is written. Ignored: the pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from c2i_lib.config import FINETUNED_ARMS, Profile
+from c2i_lib.errors import C2IError
+from c2i_lib.files import hash_of, seed_of, write_json, write_table
+from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
+from c2i_lib.prompts.measures import diversity, nearest_captions
+from c2i_lib.prompts.writer import Wanted, Writer, Written
+from c2i_lib.stage import Stage, read_table
+
+__all__ = [
+    "Wanted",
+    "Writer",
+    "Written",
+    "diversity",
+    "generate_prompts",
+    "nearest_captions",
+    "write_arm",
+    "write_samples",
+]
+
+
+def write_arm(
+    arm: str, checkpoints: Mapping[str, Path], concepts: Sequence[str], n_tokens: int, profile: Profile
+) -> list[dict]:
+    """All prompts of one arm, as rows of the table. Raises what ``Writer`` does."""
+    writer = Writer(arm, profile, checkpoints)
+    wanted = [
+        Wanted(concept, sample, seed_of(profile.seed, arm, concept, sample))
+        for concept in concepts
+        for sample in range(profile.prompts.n_per_concept)
+    ]
+    with tqdm(total=len(wanted), desc=f"prompts of {arm}", unit=" prompts", mininterval=2) as progress:
+        prompts = writer.write(wanted, profile.prompts.length or n_tokens, progress.update)
+    ids = [f"{arm}-{hash_of(one.concept)[:6]}-{one.sample}" for one in wanted]
+    return [
+        dict(prompt_id=prompt_id, arm=arm, **vars(one), **vars(prompt))
+        for prompt_id, one, prompt in zip(ids, wanted, prompts, strict=True)
+    ]
+
+
+def write_samples(
+    checkpoints: Mapping[str, Path], concepts: Sequence[str], n_tokens: int, profile: Profile
+) -> pd.DataFrame:
+    """One prompt of ``base`` and of each finetuned arm for each concept, to look at: ``arm, concept, text, ended``."""
+    one = profile.model_copy(update={"prompts": profile.prompts.model_copy(update={"n_per_concept": 1})})
+    rows = [write_arm(arm, checkpoints, concepts, n_tokens, one) for arm in ("base", *checkpoints)]
+    return pd.DataFrame([row for part in rows for row in part])
+
+
+def _settings(concepts: Sequence[str], profile: Profile) -> dict:
+    """What the prompts depend on. Not the batch size; of the models on offer, only those that are arms."""
+    settings = profile.prompts.model_dump(exclude={"batch_size", "models"})
+    models = {arm: model.model_dump() for arm, model in profile.prompts.models.items() if arm in profile.prompts.arms}
+    base = (profile.language_model.model, profile.language_model.revision)
+    tti = (profile.images.model, profile.images.revision)
+    return {"seed": profile.seed, "concepts": list(concepts), **settings, "models": models, "base": base, "tti": tti}
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(Path(folder).glob("*.safetensors"))
+
+
+def generate_prompts(
+    checkpoints: Mapping[str, Path],
+    concepts: Sequence[str],
+    length_file: Path,
+    train_file: Path,
+    out_dir: Path,
+    profile: Profile,
+) -> pd.DataFrame:
+    """Write every arm's prompts for every concept. ``checkpoints``: finetuned arm → its folder.
+
+    ``length_file``: ``length.json`` of stage 01; its ``tokens`` is a prompt's length (Experiments), unless
+    ``prompts.length`` gives one. Each arm is kept as soon as it is written, so an interrupted run goes on with the
+    next one. Raises ``C2IError`` where an arm's checkpoint is missing, and what ``Writer`` does.
+    """
+    folder, base = Path(out_dir), (profile.language_model.model, profile.language_model.revision)
+    missing = set(profile.prompts.arms) & set(FINETUNED_ARMS) - set(checkpoints)
+    if missing:
+        raise C2IError(f"prompts.arms has {sorted(missing)}, but no checkpoint of it is given: run stage 02 for it")
+    inputs = [length_file, train_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
+    inputs += [Path(profile.captions.explicit_words)] if profile.captions.explicit_words else []
+    own = [profile.prompts.models[arm].model for arm in profile.prompts.arms if arm in profile.prompts.models]
+    inputs += [path for model in own if Path(model).is_dir() for path in _weights(Path(model))]
+    with Stage(folder, _settings(concepts, profile), inputs) as stage:
+        if not stage.done:
+            n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
+            parts = []
+            for arm in profile.prompts.arms:
+                part = folder / f"part_{arm}.json"
+                if not part.is_file():
+                    write_json(part, write_arm(arm, checkpoints, concepts, n_tokens, profile))
+                parts += json.loads(part.read_text(encoding="utf-8"))
+            table = pd.DataFrame(parts)
+            table["perplexity"] = perplexity(load_language_model(*base), load_tokenizer(*base), table["text"]).round(3)
+            captions = read_table(train_file)["text"].tolist()
+            table = pd.concat([table, nearest_captions(table["text"], captions)], axis=1)
+            write_table(folder / "prompts.parquet", table)
+            for part in folder.glob("part_*.json"):
+                part.unlink()
+    return pd.read_parquet(folder / "prompts.parquet")

@@ -1,0 +1,70 @@
+"""Best of n: the gate keeps faithfulness, n raises quality, and one candidate is no choice."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from c2i_lib.selection import best_of, choose, frontier, thresholds
+
+
+def make(seed=0, n_concepts=20, n=8):
+    """Candidates whose better pictures are less faithful, as in the paper; a second judge sees the same with noise."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for arm, lift in (("base", 0.0), ("ft_tags", 0.5)):
+        for concept in range(n_concepts):
+            for _ in range(n):
+                quality = lift + random.normal()
+                faithfulness = -lift - 0.4 * quality + random.normal()
+                noise = 0.5 * random.normal(size=2)
+                rows.append((arm, f"c{concept}", quality, faithfulness, quality + noise[0], faithfulness + noise[1]))
+    names = ["arm", "concept", "selecting_quality", "selecting_faithfulness", "quality", "faithfulness"]
+    bare = pd.DataFrame({"concept": [f"c{k}" for k in range(n_concepts) for _ in range(5)]})
+    return pd.DataFrame(rows, columns=names), bare.assign(selecting_faithfulness=random.normal(size=len(bare)))
+
+
+def test_the_best_in_quality_of_those_that_reach_the_gate_is_chosen():
+    quality, faithfulness = np.array([[0.9, 0.5, 0.7]]), np.array([[0.1, 0.8, 0.6]])
+    assert choose(quality, faithfulness, -np.inf).tolist() == [0]
+    assert choose(quality, faithfulness, 0.5).tolist() == [2]
+    assert choose(quality, faithfulness, 0.7).tolist() == [1]
+    assert choose(quality, faithfulness, 0.9).tolist() == [1]  # none is faithful enough: the most faithful
+
+
+def test_the_gate_is_a_quantile_of_the_bare_concepts_own_pictures():
+    bare = pd.DataFrame({"concept": ["a"] * 5 + ["b"] * 5, "selecting_faithfulness": [*range(5), *range(10, 15)]})
+    assert thresholds(bare, 0.5).to_dict() == {"a": 2, "b": 12}
+    assert (thresholds(bare, None) == -np.inf).all()
+
+
+def test_one_candidate_is_no_choice():
+    candidates, bare = make()
+    ours = candidates[candidates["arm"] == "ft_tags"]
+    means = best_of(ours, bare, 1, None, n_draws=4000)[["quality", "faithfulness"]].mean()
+    assert means.tolist() == pytest.approx(ours[["quality", "faithfulness"]].mean().tolist(), abs=0.03)
+
+
+def test_all_candidates_leave_nothing_to_chance():
+    candidates, bare = make()
+    ours = candidates[candidates["arm"] == "base"]
+    table = best_of(ours, bare, 8, None, n_draws=3).set_index("concept")["quality"]
+    best = ours.loc[ours.groupby("concept")["selecting_quality"].idxmax()].set_index("concept")["quality"]
+    pd.testing.assert_series_equal(table, best, check_names=False)
+
+
+def test_n_raises_quality_and_the_gate_gives_faithfulness_back():
+    candidates, bare = make()
+    table = frontier(candidates, bare, (1, 4, 8), (None, 0.5), 200).set_index(["arm", "n", "gate"])
+    ours = table.loc["ft_tags"]
+    free = ours[ours.index.get_level_values("gate").isna()]["quality"]
+    assert free.is_monotonic_increasing and free.iloc[-1] > free.iloc[0] + 0.8
+    gated, ungated = ours.loc[(8, 0.5)], ours.loc[(8, slice(None))][lambda rows: rows.index.isna()].iloc[0]
+    assert gated["faithfulness"] > ungated["faithfulness"] + 0.3
+    assert gated["quality"] < ungated["quality"]
+    assert ((table["quality_low"] < table["quality"]) & (table["quality"] < table["quality_high"])).all()
+
+
+def test_more_than_there_are_cannot_be_drawn():
+    candidates, bare = make(n=3)
+    with pytest.raises(ValueError, match="best of 4 asked for, but concept 'c0' has 3 candidates"):
+        best_of(candidates[candidates["arm"] == "base"], bare, 4, None)
