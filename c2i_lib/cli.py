@@ -93,8 +93,10 @@ def survey_export(args: argparse.Namespace) -> None:
     folder = opened.folder(6)
     items = read_table(folder / "items.parquet")
     if args.format == "label_studio":
-        formats.write_label_studio(args.out or Path("label_studio"), items, opened.profile.survey, folder / "pictures")
-        print(f"tasks and their README are in {args.out or Path('label_studio')}")
+        out = args.out or Path("label_studio")
+        for survey, part in items.groupby("survey"):  # a project each, because each has raters of its own
+            formats.write_label_studio(out / survey, part, opened.profile.survey, folder / "pictures")
+        print(f"tasks and how to import them are in {out}, a folder for each survey")
         return
     tables = gather_answers(folder)
     if not tables:

@@ -31,14 +31,42 @@ def format_table1(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def format_numbers(table: pd.DataFrame, decimals: int = 3) -> pd.DataFrame:
-    """``table`` with every float as text of ``decimals`` places and a true minus sign."""
+    """``table`` with every float as text of ``decimals`` places and a true minus sign; a dash where there is none."""
     return table.apply(
         lambda column: (
-            column.map(lambda value: f"{value:.{decimals}f}".replace("-", "−"))
+            column.map(lambda value: "–" if pd.isna(value) else f"{value:.{decimals}f}".replace("-", "−"))
             if pd.api.types.is_float_dtype(column)
             else column.astype(str)
         )
     )
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    """``0.39 [0.31, 0.46]``, with true minus signs; a dash where there is no value."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+
+
+def format_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """``agreement.agreement_table`` with a row per coefficient and its weights, and a column per question."""
+    text = [_interval(row.value, row.low, row.high) for row in table.itertuples()]
+    wide = table.assign(text=text).pivot(index=["coefficient", "weights"], columns="question", values="text")
+    order = list(dict.fromkeys(zip(table["coefficient"], table["weights"], strict=True)))
+    return wide.loc[order, list(dict.fromkeys(table["question"]))].reset_index().rename_axis(columns=None)
+
+
+def format_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """``effects.compare_arms`` with a row per pair of arms: difference and Cliff's delta with intervals, p-values."""
+    rows = []
+    for row in table.itertuples():
+        p_values = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in (row.p, row.p_holm)]
+        difference, delta = (
+            _interval(row.difference, row.low, row.high),
+            _interval(row.delta, row.delta_low, row.delta_high),
+        )
+        rows.append((row.question, f"{row.arm} − {row.baseline}", difference, delta, *p_values))
+    return pd.DataFrame(rows, columns=["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"])
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -54,7 +82,7 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     for sign in "&%$#_":
         caption = caption.replace(sign, "\\" + sign)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
-    return text.replace("σ(Q)", r"$\sigma(Q)$").replace("σ(F)", r"$\sigma(F)$").replace("−", "$-$")
+    return text.replace("σ(Q)", r"$\sigma(Q)$").replace("σ(F)", r"$\sigma(F)$").replace("−", "$-$").replace("< 0.", "$<$ 0.")
 
 
 def save_table(table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:

@@ -218,7 +218,9 @@ def test_answers_go_out_and_come_in_again(survey_run, tmp_path, capfd):
     assert main(["survey", "export", *run, "--out", str(tmp_path / "all.csv")]) == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) == len(lines)
     assert main(["survey", "export", *run, "--format", "label_studio", "--out", str(tmp_path / "studio")]) == 0
-    assert (tmp_path / "studio" / "tasks.json").is_file()
+    for survey, part in items.groupby("survey"):
+        tasks = (tmp_path / "studio" / survey / "tasks.json").read_text(encoding="utf-8")
+        assert sum(item_id in tasks for item_id in items["item_id"]) == len(part)
 
 
 def test_a_wide_file_gets_a_mapping_to_look_at(survey_run, tmp_path, capfd):

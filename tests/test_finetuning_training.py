@@ -2,12 +2,8 @@
 
 import contextlib
 import math
-import random
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -243,38 +239,53 @@ def test_out_of_memory_names_a_smaller_batch(message, new_trainer, monkeypatch):
 
 
 KILLED = """
-import sys; from pathlib import Path; sys.path.insert(0, {tests!r})
+import os, random, shutil, signal, sys, time; from pathlib import Path; sys.path.insert(0, {tests!r})
 from conftest import CAPTIONS; from c2i_lib.config import load_profile
 from c2i_lib.finetuning.rows import make_rows; from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.finetuning.training import Trainer
 from c2i_lib.language_model import freeze_lower_layers, load_language_model, load_tokenizer
 from safetensors.torch import save_file
-model = load_language_model({model!r}); freeze_lower_layers(model, 2)
-rows = make_rows("ft_tags", CAPTIONS * 40, load_tokenizer({model!r}), 16)
-update = dict(batch_size=2, block_length=16, checkpoint_every=7, learning_rate=1e-2, epochs=3, precision="fp32")
-settings = load_profile("smoke").finetuning.model_copy(update=update)
-folder = Path({folder!r}); folder.mkdir(exist_ok=True)
-trainer = Trainer(SplitModel(model, 2), rows, rows, settings, 0, folder)
-print("ready", flush=True); trainer.train()
-save_file({{name: part.detach() for name, part in trainer.trainable.items()}}, folder / "trained.safetensors")
+import torch; torch.set_num_threads(1)  # a tiny model; threads would only wait for each other
+root = Path({folder!r})
+
+def train(folder, begun):
+    model = load_language_model({model!r}); freeze_lower_layers(model, 2)
+    rows = make_rows("ft_tags", CAPTIONS * 40, load_tokenizer({model!r}), 16)
+    update = dict(batch_size=2, block_length=16, checkpoint_every=7, learning_rate=1e-2, epochs=3, precision="fp32")
+    settings = load_profile("smoke").finetuning.model_copy(update=update)
+    folder.mkdir(exist_ok=True)
+    trainer = Trainer(SplitModel(model, 2), rows, rows, settings, 0, folder)
+    os.write(begun, b".")
+    trainer.train()
+    save_file({{name: part.detach() for name, part in trainer.trainable.items()}}, folder / "trained.safetensors")
+
+def run(folder, seconds=None):
+    # This process computes nothing, so that it may be forked: a child has its libraries without loading them.
+    begun, begin = os.pipe()
+    child = os.fork()
+    if not child:
+        train(folder, begin)
+        os._exit(0)
+    os.close(begin)
+    assert os.read(begun, 1) == b"."
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+assert run(root / "whole") == 0
+n_killed, generator = 0, random.Random(0)
+while n_killed < 10:
+    if run(root / "killed", generator.uniform(0.0, 0.8)) == 0:  # a fast machine: it had ended already
+        shutil.rmtree(root / "killed")
+    else:
+        n_killed += 1
+assert run(root / "killed") == 0
 """
 
 
 def test_killed_ten_times_it_ends_with_the_same_weights(tiny_language_model, tmp_path):
-    def start(folder):
-        code = KILLED.format(tests=str(Path(__file__).parent), model=str(tiny_language_model), folder=str(folder))
-        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-    assert start(tmp_path / "whole").wait() == 0
-    n_killed, generator = 0, random.Random(0)
-    while n_killed < 10:
-        process = start(tmp_path / "killed")
-        process.stdout.readline()  # ready: the training begins
-        time.sleep(generator.uniform(0.0, 0.8))
-        process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:  # a fast machine: it had ended already, so it begins anew
-            shutil.rmtree(tmp_path / "killed")
-        else:
-            n_killed += 1
-    assert start(tmp_path / "killed").wait() == 0
+    code = KILLED.format(tests=str(Path(__file__).parent), model=str(tiny_language_model), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
     assert_same(*(load_file(tmp_path / name / "trained.safetensors") for name in ("whole", "killed")))

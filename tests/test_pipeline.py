@@ -28,7 +28,8 @@ TABLES = {
         "ambiguity_score length_score score rank proposal reason decision decided_by chosen examples"
     ),
     "04_prompts/prompts": (
-        "prompt_id arm concept sample seed text n_tokens ended perplexity nearest_caption similarity copied"
+        "prompt_id arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut perplexity "
+        "nearest_caption similarity copied"
     ),
     "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
     "06_survey/items": (
@@ -56,7 +57,7 @@ FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_conce
 FIGURES += "07_differences 07_agreement 07_scale_use 07_variance 07_power".split()
 FIGURES += ["08_quality_faithfulness", "08_image_grid", "08_overview"]
 PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means".split()
-PAPER_TABLES += ["07_raters", "08_comparison", "08_validity"]
+PAPER_TABLES += "07_raters 07_variance 07_power 08_comparison 08_validity".split()
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -110,7 +111,8 @@ def test_the_whole_run_belongs_together(smoke_run):
 def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
     expected = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     expected |= {f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("md", "tex")}
-    assert {path.name for path in (smoke_run / "figures" / "smoke").iterdir()} == expected
+    found = {path.name for path in (smoke_run / "figures" / "smoke").iterdir()}
+    assert found - {"07_mixed_model.md", "07_mixed_model.tex"} == expected  # these are there where R is
 
 
 @pytest.mark.notebooks

@@ -1,7 +1,15 @@
 import pandas as pd
 import pytest
 
-from c2i_lib.tables import format_numbers, format_table1, save_table, to_latex, to_markdown
+from c2i_lib.tables import (
+    format_agreement,
+    format_comparison,
+    format_numbers,
+    format_table1,
+    save_table,
+    to_latex,
+    to_markdown,
+)
 
 TABLE1 = pd.DataFrame(
     [
@@ -25,6 +33,32 @@ def test_table1_has_a_row_per_measure_and_a_column_per_arm():
 def test_numbers_have_their_decimals_and_a_true_minus_sign():
     table = format_numbers(pd.DataFrame({"arm": ["a-b"], "difference": [-0.12345], "n": [10]}), decimals=2)
     assert table.iloc[0].tolist() == ["a-b", "−0.12", "10"]
+
+
+def test_what_is_not_defined_is_a_dash():
+    assert format_numbers(pd.DataFrame({"kappa": [0.5, float("nan")]}), 2)["kappa"].tolist() == ["0.50", "–"]
+
+
+def test_agreement_has_a_row_per_coefficient_and_a_column_per_question():
+    rows = [
+        (question, name, weights, value, -0.1, 0.9)
+        for question, value in (("quality", 0.25), ("faithfulness", float("nan")))
+        for name, weights in (("Light", "linear"), ("Light", "quadratic"), ("alpha", "ordinal"))
+    ]
+    table = format_agreement(pd.DataFrame(rows, columns="question coefficient weights value low high".split()))
+    assert list(table.columns) == ["coefficient", "weights", "quality", "faithfulness"]
+    assert table["weights"].tolist() == ["linear", "quadratic", "ordinal"]
+    assert set(table["quality"]) == {"0.25 [−0.10, 0.90]"} and set(table["faithfulness"]) == {"–"}
+
+
+def test_a_comparison_has_intervals_and_p_values_as_papers_print_them():
+    names = "question arm baseline difference low high delta delta_low delta_high p p_holm".split()
+    row = ("quality", "ft", "base", -0.3, -0.5, -0.1, -0.25, -0.4, 0.0, 0.0002, 0.0456)
+    table = format_comparison(pd.DataFrame([row], columns=names))
+    expected = ["quality", "ft − base", "−0.30 [−0.50, −0.10]", "−0.25 [−0.40, 0.00]", "< 0.001", "0.046"]
+    assert table.iloc[0].tolist() == expected
+    latex = to_latex(table, "Differences.", "tab:x")
+    assert "$-$0.30 [$-$0.50" in latex and "$<$ 0.001" in latex  # a bare < is another sign in LaTeX's text fonts
 
 
 def test_latex_is_a_booktabs_table_with_equal_rows():
