@@ -82,7 +82,10 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     for sign in "&%$#_":
         caption = caption.replace(sign, "\\" + sign)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
-    return text.replace("σ(Q)", r"$\sigma(Q)$").replace("σ(F)", r"$\sigma(F)$").replace("−", "$-$").replace("< 0.", "$<$ 0.")
+    signs = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "−": "$-$", "< 0.": "$<$ 0."}
+    for sign, command in signs.items():
+        text = text.replace(sign, command)
+    return text
 
 
 def save_table(table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:
