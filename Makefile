@@ -12,7 +12,7 @@ run: .venv/installed
 test: .venv/installed-tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
-# The paper's model at full size with random weights, a few steps on a CPU: takes 10 GB of memory and 7 GB of disk.
+# The paper's models at full size with random weights, a few steps on a CPU: 10 GB of memory, 7 GB of disk.
 dryrun-paper: .venv/installed
 	HF_HUB_OFFLINE=1 $(BIN)/python tools/dryrun_paper.py
 
