@@ -8,9 +8,10 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/python -m c2i_lib run --profile $(PROFILE)
 
-# All tests, offline. Includes every notebook with the smoke profile. Pages are tested where Chromium is installed.
+# All tests, offline, by two workers with one thread each. Includes every notebook with the smoke profile. Pages are
+# tested where Chromium is installed.
 test: .venv/installed-tests
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # The paper's models at full size with random weights, a few steps on a CPU: 10 GB of memory, 7 GB of disk.
 dryrun-paper: .venv/installed

@@ -163,3 +163,10 @@ def small_disk(tmp_path):
         pytest.skip(f"this test needs the right to mount a small file system: {error}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of the whole run share it, so that one of several workers makes it and runs them all."""
+    for item in items:
+        if {"smoke_run", "run_copy"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group("run"))

@@ -1,13 +1,18 @@
 """Perplexities of arms are comparable: the same caption tokens count under each, after its own beginning."""
 
 import math
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from c2i_lib.finetuning.evaluation import caption_perplexity, caption_rows
+from c2i_lib.files import write_table
+from c2i_lib.finetuning import evaluation
+from c2i_lib.finetuning.evaluation import caption_perplexity, caption_rows, perplexities
 from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
+from c2i_lib.stage import Stage
 
 TEXTS = ["a red bicycle", "a cat on a table", "illustration of a dog"]
 
@@ -43,3 +48,20 @@ def test_what_stands_before_a_caption_matters(model, tokenizer):
     with torch.no_grad():
         found = {arm: caption_perplexity(arm, model, tokenizer, TEXTS) for arm in ("ft", "ft_tags", "ft_topic")}
     assert len(set(found.values())) == 3
+
+
+def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
+    tiny_language_model, tiny_profile, tmp_path, monkeypatch
+):
+    folder = tmp_path / "02_models" / "ft"
+    with Stage(folder, {}):
+        shutil.copytree(tiny_language_model, folder, dirs_exist_ok=True)
+    with Stage(tmp_path / "01_captions", {}):
+        write_table(tmp_path / "01_captions" / "finetune_eval.parquet", pd.DataFrame({"text": TEXTS}))
+    files = ({"ft": folder}, tmp_path / "01_captions" / "finetune_eval.parquet", tmp_path / "02_models" / "perplexity")
+    found = perplexities(*files, tiny_profile)
+    model, tokenizer = load_language_model(str(folder)), load_tokenizer(str(folder))
+    assert found["ft"] == pytest.approx(caption_perplexity("ft", model, tokenizer, TEXTS))
+    assert list(found.index) == ["base", "ft"] and found["base"] != found["ft"]  # each after what its arm saw
+    monkeypatch.setattr(evaluation, "caption_perplexity", None)  # computing again would raise
+    pd.testing.assert_series_equal(found, perplexities(*files, tiny_profile))

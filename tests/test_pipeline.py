@@ -18,19 +18,19 @@ from c2i_lib.stage import STAGES, open_run
 
 LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
 COMPARISON = "arm baseline difference low high delta delta_low delta_high p p_holm"
+WRITTEN = "arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut"
 TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
     **{f"02_models/{arm}/training_log": LOG for arm in ("ft", "ft_tags", "ft_topic")},
     "01_captions/length/lengths": "n_tokens captions",
+    "02_models/perplexity/perplexity": "arm perplexity",
+    "02_models/samples/samples": f"prompt_id {WRITTEN}",
     "03_concepts/phrases/phrases": "phrase head frequency document_frequency rows",
     "03_concepts/candidates": (
         "phrase head frequency document_frequency length senses senses_of category physical region frequency_score "
         "ambiguity_score length_score score rank proposal reason decision decided_by chosen examples"
     ),
-    "04_prompts/prompts": (
-        "prompt_id arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut perplexity "
-        "nearest_caption similarity copied"
-    ),
+    "04_prompts/prompts": (f"prompt_id {WRITTEN} perplexity nearest_caption similarity copied"),
     "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
     "06_survey/items": (
         "survey item_id kind image_id prompt_id arm concept sample expected_quality expected_faithfulness"
@@ -169,7 +169,7 @@ def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy):
         return {path.relative_to(run_copy): path.read_bytes() for path in sorted(run_copy.rglob("stage.json"))}
 
     before = records()
-    assert main([*RUN, str(run_copy), "-p", "survey.raters_per_survey=2"]) == 0
+    assert main([*RUN, str(run_copy), "--to", "7", "-p", "survey.raters_per_survey=2"]) == 0
     after = records()
     changed = {str(path.parent) for path in before if before[path] != after[path]}
     expected = {"06_survey", "06_survey/ratings", "07_analysis", "07_analysis/mixed_model"}

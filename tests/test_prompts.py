@@ -99,9 +99,13 @@ def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_pr
         generate_prompts(some, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
 
 
-def test_samples_have_one_prompt_per_arm_and_concept(stages, tiny_profile):
-    samples = write_samples(stages[0], ["cat", "dog"], 8, tiny_profile)
+def test_samples_have_one_prompt_per_arm_and_concept_and_are_written_once(stages, tmp_path, tiny_profile, monkeypatch):
+    checkpoints, length_file, _ = stages
+    samples = write_samples(checkpoints, ["cat", "dog"], length_file, tmp_path / "samples", tiny_profile)
     assert samples.groupby("arm", sort=False).size().to_dict() == dict.fromkeys(["base", *FINETUNED_ARMS], 2)
+    monkeypatch.setattr(c2i_lib.prompts, "write_arm", None)  # writing again would raise
+    again = write_samples(checkpoints, ["cat", "dog"], length_file, tmp_path / "samples", tiny_profile)
+    pd.testing.assert_frame_equal(samples, again)
 
 
 def test_diversity_counts_distinct_words_and_pairs():

@@ -2,23 +2,31 @@
 
 In: checkpoints, held-out captions, and sample prompts. Out: one row an arm. Perplexities are comparable between arms:
 each is over the tokens of the captions alone, after what the arm saw before a caption in training; but ``ft_topic`` is
-told the topic, which is half of a short caption. Ignored: pictures.
+told the topic, which is half of a short caption. ``perplexities`` is a stage, in ``02_models/perplexity/``
+(``perplexity.parquet``: ``arm, perplexity``). Ignored: pictures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from c2i_lib.config import Profile
+from c2i_lib.files import write_table
 from c2i_lib.finetuning.rows import Rows, make_batches
+from c2i_lib.language_model import load_language_model, load_tokenizer
 from c2i_lib.noun_phrases.topics import topic_tag, topics
+from c2i_lib.stage import Stage, read_table
 
 _TOKENS_PER_BATCH = 2048
+N_CAPTIONS = 200  # held-out captions are all alike; more of them take longer and say the same
 
 
 def caption_rows(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Rows:
@@ -55,3 +63,23 @@ def caption_perplexity(
         total += torch.nn.functional.cross_entropy(logits, ids[:, 1:][predicted[:, 1:]], reduction="sum").item()
         n_tokens += int(predicted.sum())
     return math.exp(total / max(1, n_tokens))
+
+
+def perplexities(checkpoints: Mapping[str, Path], eval_file: Path, out_dir: Path, profile: Profile) -> pd.Series:
+    """``caption_perplexity`` of ``base`` and of each finetuned arm, by arm, over the first held-out captions.
+
+    ``checkpoints``: arm → its folder. Computed once for the same checkpoints and captions.
+    """
+    folder, language_model = Path(out_dir), profile.language_model
+    models = {"base": (language_model.model, language_model.revision)}
+    models |= {arm: (str(path), None) for arm, path in checkpoints.items()}
+    inputs = [eval_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
+    with Stage(folder, {"arms": list(models), **language_model.model_dump()}, inputs) as stage:
+        if not stage.done:
+            texts = read_table(eval_file)["text"].head(N_CAPTIONS).tolist()
+            rows = [
+                (arm, caption_perplexity(arm, load_language_model(*model), load_tokenizer(*model), texts))
+                for arm, model in models.items()
+            ]
+            write_table(folder / "perplexity.parquet", pd.DataFrame(rows, columns=["arm", "perplexity"]))
+    return pd.read_parquet(folder / "perplexity.parquet").set_index("arm")["perplexity"]

@@ -55,12 +55,21 @@ def write_arm(
 
 
 def write_samples(
-    checkpoints: Mapping[str, Path], concepts: Sequence[str], n_tokens: int, profile: Profile
+    checkpoints: Mapping[str, Path], concepts: Sequence[str], length_file: Path, out_dir: Path, profile: Profile
 ) -> pd.DataFrame:
-    """One prompt of ``base`` and of each finetuned arm for each concept, to look at: ``arm, concept, text, ended``."""
+    """One prompt of ``base`` and of each finetuned arm for each concept, to look at, in ``out_dir/samples.parquet``:
+    ``arm, concept, text, ended`` and what else ``write_arm`` gives. Written once for the same checkpoints and settings.
+    """
+    folder = Path(out_dir)
     one = profile.model_copy(update={"prompts": profile.prompts.model_copy(update={"n_per_concept": 1})})
-    rows = [write_arm(arm, checkpoints, concepts, n_tokens, one) for arm in ("base", *checkpoints)]
-    return pd.DataFrame([row for part in rows for row in part])
+    inputs = [length_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
+    key = {**_settings(concepts, one), "arms": ["base", *checkpoints]}
+    with Stage(folder, key, inputs) as stage:
+        if not stage.done:
+            n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
+            parts = [write_arm(arm, checkpoints, concepts, n_tokens, one) for arm in ("base", *checkpoints)]
+            write_table(folder / "samples.parquet", pd.DataFrame([row for part in parts for row in part]))
+    return pd.read_parquet(folder / "samples.parquet")
 
 
 def _settings(concepts: Sequence[str], profile: Profile) -> dict:
