@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import CAPTIONS
+from safetensors.torch import load_file
 
 from c2i_lib import finetuning
 from c2i_lib.errors import C2IError, ModelError
@@ -100,3 +101,17 @@ def test_without_tensorboard_training_goes_on(splits, tiny_profile, tmp_path, mo
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it raises ImportError
     folder = finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
     assert not (folder / "tensorboard").exists() and (folder / "model.safetensors").is_file()
+
+
+def test_an_arm_that_keeps_its_states_is_the_same_arm_and_says_where_they_are(
+    splits, tiny_profile, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("C2I_CACHE", str(tmp_path / "cache"))
+    settings = tiny_profile.finetuning.model_copy(update={"keep_states": True})
+    keeping = tiny_profile.model_copy(update={"finetuning": settings})
+    kept = finetune("ft", *splits, tmp_path / "kept" / "02_models", keeping)
+    assert str(tmp_path / "cache") in capsys.readouterr().out
+    assert list((tmp_path / "cache").rglob("prefix_cache.finished"))
+    plain = finetune("ft", *splits, tmp_path / "plain" / "02_models", tiny_profile)
+    first, second = (load_file(folder / "model.safetensors") for folder in (kept, plain))
+    assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)  # kept in fp16

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 
 import torch
 from transformers import PreTrainedModel
@@ -51,13 +52,10 @@ class _ChunkedLoss(torch.autograd.Function):
 
 def _summed_loss(hidden, weight, bias, targets) -> torch.Tensor:
     """Summed cross-entropy of a frozen head: by Liger Kernel on a GPU where it is installed, else in torch."""
-    if hidden.is_cuda:
-        try:
-            from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
-        except ImportError:
-            pass  # the same sum by the same method, in more and smaller kernels
-        else:
-            return liger_fused_linear_cross_entropy(hidden.to(weight.dtype), weight, targets, bias, reduction="sum")
+    if hidden.is_cuda and find_spec("liger_kernel"):
+        from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
+
+        return liger_fused_linear_cross_entropy(hidden.to(weight.dtype), weight, targets, bias, reduction="sum")
     return _ChunkedLoss.apply(hidden, weight, bias, targets)
 
 
