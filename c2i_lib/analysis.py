@@ -97,7 +97,7 @@ def analyse_ratings(
     key = {**profile.analysis.model_dump(), "seed": profile.seed, "scale_points": profile.survey.scale_points}
     key |= {"raters_per_survey": profile.survey.raters_per_survey, "n_per_concept": profile.prompts.n_per_concept}
     inputs = [ratings_file, items_file, *([scores_file] if scores_file else [])]
-    with Stage(folder, key, inputs) as stage:
+    with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
             ratings, items = read_ratings(ratings_file, profile), read_table(items_file)
             results = _all_tables(ratings, items, profile)
@@ -116,7 +116,7 @@ def fit_mixed_model(ratings_file: Path, out_dir: Path, profile: Profile) -> tupl
     if not mixed_model.available():
         return pd.DataFrame(), f"The mixed model did not run: {mixed_model.HOW_TO_GET_R}."
     settings = {"arms": profile.survey.arms, **profile.analysis.model_dump(exclude={"n_bootstrap"})}
-    with Stage(folder, settings, [ratings_file]) as stage:
+    with Stage(folder, settings, [ratings_file], __name__) as stage:
         if not stage.done:
             images = images_only(read_ratings(ratings_file, profile), profile.survey.arms)
             effects, version = mixed_model.fit(images, profile.analysis.confidence)
@@ -128,7 +128,7 @@ def fit_mixed_model(ratings_file: Path, out_dir: Path, profile: Profile) -> tupl
 def analyse_scores(scores_file: Path, out_dir: Path, profile: Profile) -> dict[str, pd.DataFrame]:
     """Mean judge score per question and arm, and all differences between arms: ``{name: table}``."""
     folder, settings = Path(out_dir), profile.analysis
-    with Stage(folder, {**settings.model_dump(), "seed": profile.seed}, [scores_file]) as stage:
+    with Stage(folder, {**settings.model_dump(), "seed": profile.seed}, [scores_file], __name__) as stage:
         if not stage.done:
             scores = in_order(read_table(scores_file), profile.prompts.arms)
             numbers = (settings.n_bootstrap, settings.confidence, profile.seed)

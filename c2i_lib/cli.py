@@ -31,12 +31,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def finetune(args: argparse.Namespace) -> None:
-    from c2i_lib.finetuning import finetune
+    from c2i_lib.finetuning import finetune_all
 
     opened = find_run(args.profile, args.run_dir)
-    splits = (opened.folder(1) / "finetune_train.parquet", opened.folder(1) / "finetune_eval.parquet")
-    for arm in opened.profile.finetuning.arms:
-        finetune(arm, *splits, opened.folder(2), opened.profile)
+    finetune_all(opened.folder(1), opened.folder(2), opened.profile)
 
 
 def imagine(args: argparse.Namespace) -> None:

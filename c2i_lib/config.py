@@ -15,18 +15,16 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from c2i_lib.errors import ProfileError
+from c2i_lib.finetuning_settings import FINETUNED_ARMS, Finetuning, LanguageModel
 from c2i_lib.judge_settings import Judges
-from c2i_lib.prompt_settings import Prompts
+from c2i_lib.prompt_settings import Name, Prompts
 from c2i_lib.sections import Count, Section, Share
 
 PROFILES_DIR = Path(__file__).parent / "profiles"
-FINETUNED_ARMS = ("ft", "ft_tags", "ft_topic")
-ARMS = ("concept_only", "base", *FINETUNED_ARMS)
+ARMS = ("concept_only", "retrieved", "base", *FINETUNED_ARMS)
 
 # Keys that may be given without their section.
 _SHORT_KEYS = {"caption_source": "captions.source"}
-
-FinetunedArm = Literal["ft", "ft_tags", "ft_topic"]
 
 
 class Captions(Section):
@@ -50,42 +48,25 @@ class Captions(Section):
     on_bad_shard: Literal["error", "skip"] = "error"
 
 
-class LanguageModel(Section):
-    """Stage 02: the model that every arm starts from."""
-
-    model: str  # "embedded:smollm2-135m", a folder or a hub id
-    revision: str | None = None
-    # The first so many transformer layers do not train; a number, or a share such as the paper's "42/48".
-    frozen_layers: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
-
-
-class Finetuning(Section):
-    """Stage 02: how the layers that are not frozen train."""
-
-    arms: tuple[FinetunedArm, ...]
-    epochs: Count
-    early_stopping: Count | None = None  # stop after so many epochs without a lower held-out loss, and keep the best
-    learning_rate: Annotated[float, Field(gt=0)]
-    batch_size: Count  # blocks a step
-    block_length: Annotated[int, Field(ge=4)]  # tokens
-    warmup_share: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    precision: Literal["auto", "fp32", "bf16"]  # of arithmetic; weights stay fp32; auto: bf16 where in hardware
-    checkpoint_every: Count  # steps
-    keep_states: bool = False  # keep hidden states of the frozen layers for another seed or learning rate; takes disk
-
-
 class Concepts(Section):
     """Stage 03."""
 
     n_concepts: Annotated[int, Field(ge=2)]  # intervals over concepts need at least two
     extractor: Literal["parser", "lexicon"] = "parser"  # lexicon: some hundred times faster, about right
+    given: dict[Name, tuple[str, ...]] = {}  # by group: the concepts, in place of mined ones
     decisions: str | None = None  # a person's decisions; None: concept_decisions.yaml in the run's folder, if any
     min_frequency: Count  # captions with the phrase
     max_words: Count
     frequency_weight: Annotated[float, Field(ge=0)]
     ambiguity_weight: Annotated[float, Field(ge=0)]
     length_weight: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _given_are_as_many(self) -> Concepts:
+        given = [concept for group in self.given.values() for concept in group]
+        if given and (len(given) != self.n_concepts or len(set(given)) < len(given)):
+            raise ValueError(f"given should hold n_concepts ({self.n_concepts}) different concepts, found {len(given)}")
+        return self
 
 
 class Images(Section):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from c2i_lib.config import ARMS, FINETUNED_ARMS
+from c2i_lib.config import ARMS
 from c2i_lib.errors import C2IError
 from c2i_lib.files import seed_of
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
 from c2i_lib.prompts import Wanted, Writer
 from c2i_lib.stage import Run

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from c2i_lib.sections import Count, Section
+from c2i_lib.sections import Count, Section, Share
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
 _FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
@@ -50,6 +50,7 @@ class Selection(Section):
 
     quality: JudgeModel
     faithfulness: JudgeModel
+    gate: Share = 0.5  # the quantile of the bare concept's own pictures that a picture's faithfulness must reach
 
 
 class Judges(Section):

@@ -17,10 +17,11 @@ from pathlib import Path
 import nbformat
 
 from c2i_lib.captions.sources import fingerprint
+from c2i_lib.code_hash import code_hash
 from c2i_lib.concepts import decisions_file, read_decisions
 from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, read_record, sha256_of, write_json
-from c2i_lib.stage import STAGES, Run, code_hash, package_versions
+from c2i_lib.stage import STAGES, Run, package_versions
 
 # The notebooks whose stages each notebook reads, directly or not.
 NEEDS = {1: (), 2: (1,), 3: (1,), 4: (1, 2, 3), 5: (1, 2, 3, 4)}

@@ -73,12 +73,12 @@ class Processes:
 
 @contextmanager
 def stage_of_all(
-    processes: Processes, folder: Path, key: Mapping[str, Any], inputs: Iterable[Path], need_mb: int = 50
+    processes: Processes, folder: Path, key: Mapping[str, Any], inputs: Iterable[Path], code: str, need_mb: int = 50
 ) -> Iterator[bool]:
     """Whether the ``Stage`` is done, told to every process; the main one keeps its record.
 
     The work inside should end with ``processes.wait()``, or the record is written before all have finished.
     """
     with ExitStack() as stack:
-        stage = stack.enter_context(Stage(folder, key, inputs, need_mb)) if processes.is_main else None
+        stage = stack.enter_context(Stage(folder, key, inputs, code, need_mb)) if processes.is_main else None
         yield processes.same(stage and stage.done)

@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from c2i_lib.code_hash import code_hash
 from c2i_lib.config import Profile, load_profile
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
-from c2i_lib.files import atomic_path, hash_of, read_record, sha256_of, write_json
+from c2i_lib.files import atomic_path, read_record, sha256_of, write_json
 
 STAGES = {
     1: "01_captions",
@@ -41,14 +41,6 @@ _PACKAGES = tuple(
 )
 _RECORDS = ("stage.json", "started.json")
 _LIBRARY = Path(__file__).parent
-
-
-@lru_cache(maxsize=1)
-def code_hash() -> str:
-    """Hash of the library's sources, tables and embedded weights: a changed method is a changed stage."""
-    kinds = ("*.py", "*.json", "*.parquet", "*.safetensors")
-    files = sorted(path for kind in kinds for path in _LIBRARY.rglob(kind))
-    return hash_of([(str(path.relative_to(_LIBRARY)), sha256_of(path)) for path in files])
 
 
 def package_versions() -> dict[str, str]:
@@ -170,10 +162,10 @@ def find_run(profile: str, run_dir: str | Path | None = None) -> Run:
 class Stage:
     """A context for one stage's work in ``folder``.
 
-    ``settings``: what the result depends on (JSON-ready); ``inputs``: files of earlier stages, or sources.
-    Use::
+    ``settings``: what the result depends on (JSON-ready); ``inputs``: files of earlier stages, or sources; ``code``:
+    the module whose sources count, with all that it imports of this library. Use::
 
-        with Stage(folder, settings, inputs) as stage:
+        with Stage(folder, settings, inputs, __name__) as stage:
             if not stage.done:
                 write_table(folder / "table.parquet", table)
 
@@ -181,13 +173,20 @@ class Stage:
     On success every file is hashed into ``stage.json``.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], inputs: Iterable[Path] = (), need_mb: int = 50):
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        inputs: Iterable[Path] = (),
+        code: str = __name__,
+        need_mb: int = 50,
+    ):
         self.folder, self.need_mb = Path(folder), need_mb
         self.key = {
             "settings": json.loads(json.dumps(dict(settings), default=str)),
             "inputs": [["/".join(path.parts[-2:]), self._hash(path)] for path in map(Path, inputs)],
             "packages": package_versions(),
-            "code": code_hash(),
+            "code": code_hash(code),
         }
         self.record = self.folder / "stage.json"
         self.damaged: list[str] = []

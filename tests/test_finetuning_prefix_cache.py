@@ -7,11 +7,11 @@ import pytest
 import torch
 from conftest import CAPTIONS
 
-from c2i_lib.config import LanguageModel
 from c2i_lib.errors import C2IError
 from c2i_lib.finetuning import prefix_cache
 from c2i_lib.finetuning.prefix_cache import PrefixCache, states_folder
 from c2i_lib.finetuning.rows import make_rows
+from c2i_lib.finetuning_settings import LanguageModel
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -5,9 +5,9 @@ import pytest
 import torch
 from conftest import CAPTIONS
 
-from c2i_lib.config import FINETUNED_ARMS
 from c2i_lib.errors import C2IError
 from c2i_lib.finetuning.rows import make_batches, make_rows
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.noun_phrases.topics import topic_tag, topics
 
 LONG = "a very long caption " * 20

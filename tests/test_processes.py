@@ -90,7 +90,7 @@ def test_one_process_shares_nothing():
 
 def test_a_stage_of_all_processes_has_one_record(tmp_path):
     for expected in (False, True):
-        with stage_of_all(Processes(), tmp_path / "05_images", {"steps": 1}, []) as done:
+        with stage_of_all(Processes(), tmp_path / "05_images", {"steps": 1}, [], "c2i_lib.images") as done:
             assert done == expected
             (tmp_path / "05_images" / "a.txt").write_text("a", encoding="utf-8")
     assert (tmp_path / "05_images" / "stage.json").is_file()

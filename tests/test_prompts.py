@@ -8,9 +8,9 @@ import pytest
 from conftest import CAPTIONS
 
 import c2i_lib.prompts
-from c2i_lib.config import FINETUNED_ARMS
 from c2i_lib.errors import C2IError
 from c2i_lib.files import seed_of, sha256_of, write_json
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.prompt_settings import PromptModel
 from c2i_lib.prompts import diversity, generate_prompts, nearest_captions, write_samples
 from c2i_lib.stage import Stage

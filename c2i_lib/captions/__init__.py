@@ -108,7 +108,7 @@ def prepare_captions(
     folder, settings = Path(out_dir), profile.captions.model_copy(update={"source": str(source)})
     key = {**settings.model_dump(), "files": fingerprint(settings.source)}
     inputs = [Path(settings.explicit_words)] if settings.explicit_words else []
-    with Stage(folder, key, inputs) as stage:
+    with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
             sizes = split_sizes(settings)
             while True:

@@ -17,8 +17,8 @@ import pandas as pd
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from c2i_lib.config import LanguageModel
 from c2i_lib.files import write_json, write_table
+from c2i_lib.finetuning_settings import LanguageModel
 from c2i_lib.language_model import load_tokenizer
 from c2i_lib.stage import Stage, read_table
 
@@ -41,7 +41,7 @@ def measure_length(captions: Path, out_dir: Path, settings: LanguageModel) -> di
     a whole number: what prompts take.
     """
     folder = Path(out_dir)
-    with Stage(folder, {"model": settings.model, "revision": settings.revision}, [captions]) as stage:
+    with Stage(folder, {"model": settings.model, "revision": settings.revision}, [captions], __name__) as stage:
         if not stage.done:
             texts = read_table(captions)["text"].tolist()
             counts = count_tokens(texts, load_tokenizer(settings.model, settings.revision))

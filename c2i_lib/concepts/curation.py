@@ -110,8 +110,13 @@ def _as_yaml(value: object) -> str:
     return yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
 
 
-def write_concepts(path: Path, candidates: pd.DataFrame, decisions: Sequence[Mapping]) -> None:
-    """Write ``concepts.yaml``: who decided, the concepts (the best first), and the decisions of people."""
+def write_concepts(
+    path: Path, candidates: pd.DataFrame, decisions: Sequence[Mapping], given: Mapping[str, Sequence[str]]
+) -> None:
+    """Write ``concepts.yaml``: who decided, the concepts (the best first), their groups, and the decisions of people.
+
+    ``given``: concepts of the profile by group, which take the place of mined ones.
+    """
     people = sorted({entry["by"] for entry in decisions})
     latest = max((entry["at"] for entry in decisions), default=None)
     note = f"reviewed by {', '.join(people)}" if people else "no human has looked at this list: a rule proposed it"
@@ -120,10 +125,21 @@ def write_concepts(path: Path, candidates: pd.DataFrame, decisions: Sequence[Map
         "decided_by": people or [RULE],
         "decided_at": latest,
         "concepts": candidates.loc[candidates["chosen"], "phrase"].tolist(),
+        "groups": {},
         "decisions": [dict(entry) for entry in decisions],
     }
+    if given:
+        content |= {"note": "given by the profile", "decided_by": ["profile"], "decisions": []}
+        content |= {"concepts": [concept for group in given.values() for concept in group]}
+        content |= {"groups": {name: list(group) for name, group in given.items()}}
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(_as_yaml(content), encoding="utf-8")
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Concept → its group, where the profile gave groups; else empty."""
+    groups = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["groups"]
+    return {concept: name for name, group in groups.items() for concept in group}
 
 
 def read_concepts(path: Path) -> list[str]:

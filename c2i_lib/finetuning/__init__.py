@@ -17,22 +17,24 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from c2i_lib.config import LanguageModel, Profile
-from c2i_lib.files import write_table
+from c2i_lib.config import Profile
+from c2i_lib.errors import C2IError
+from c2i_lib.files import seed_of, write_table
 from c2i_lib.finetuning.checkpoints import remove_checkpoints
 from c2i_lib.finetuning.prefix_cache import states_folder
 from c2i_lib.finetuning.rows import Rows, make_rows
 from c2i_lib.finetuning.split_model import SplitModel
 from c2i_lib.finetuning.training import Trainer
+from c2i_lib.finetuning_settings import HELD_OUT, LanguageModel, checkpoint_arms
 from c2i_lib.language_model import count_frozen_layers, freeze_lower_layers, load_language_model, load_tokenizer
 from c2i_lib.processes import Processes, stage_of_all
 from c2i_lib.runtime import device, use_bf16
 from c2i_lib.stage import read_table
 
-__all__ = ["finetune", "make_rows"]
+__all__ = ["finetune", "finetune_all", "make_rows"]
 
 
-def _model_card(arm: str, profile: Profile, rows: Rows, counts: tuple[int, int], log: pd.DataFrame) -> str:
+def _model_card(name: str, profile: Profile, rows: Rows, counts: tuple[int, int], log: pd.DataFrame) -> str:
     before, after = log["eval_loss"].dropna().iloc[[0, -1]]
     settings = "\n".join(f"| {key} | {value} |" for key, value in profile.finetuning.model_dump().items())
     language_model = profile.language_model
@@ -40,7 +42,7 @@ def _model_card(arm: str, profile: Profile, rows: Rows, counts: tuple[int, int],
         f"| {row.epoch} | {row.step} | {row.eval_loss:.3f} | {row.eval_perplexity:.1f} |"
         for row in log.dropna(subset=["eval_loss"]).itertuples()
     )
-    return f"""# {arm}: {language_model.model} finetuned on image captions
+    return f"""# {name}: {language_model.model} finetuned on image captions
 
 Made by c2i with the profile `{profile.name}`. For writing text-to-image prompts; not for any other use.
 
@@ -121,32 +123,34 @@ def _tensorboard(folder: Path, wanted: bool) -> Iterator[Callable[[dict], None]]
 
 
 def finetune(
-    arm: str,
+    name: str,
     train_file: Path,
     eval_file: Path,
     out_dir: Path,
     profile: Profile,
     on_step: Callable[[dict], None] | None = None,
+    n_captions: int | None = None,
 ) -> Path:
-    """Finetune one arm and save it in ``out_dir/<arm>``, a stage folder of its own. Returns that folder.
+    """Finetune one checkpoint and save it in ``out_dir/<name>``, a stage folder of its own. Returns that folder.
 
-    ``on_step`` gets each row of the training log. Called in every process of ``accelerate launch``, it shares the work
-    between them. Raises ``ModelError`` when the model cannot be loaded or split or has too few layers, ``C2IError`` for
-    an unknown arm, an empty split, a loss that is no number, a full disk and too little memory.
+    ``name``: one of ``finetuning_settings.checkpoint_arms``, which is the arm itself for its first model;
+    ``n_captions``: only the first so many train. ``on_step`` gets each row of the training log. Called in every process
+    of ``accelerate launch``, it shares the work between them. Raises ``ModelError`` when the model cannot be loaded or
+    split or has too few layers, ``C2IError`` for an unknown name, an empty split, a loss that is no number, a full disk
+    and too little memory.
     """
     settings, language_model = profile.finetuning, profile.language_model
-    folder, processes = Path(out_dir) / arm, Processes()
-    key = {
-        "arm": arm,
-        "seed": profile.seed,
-        **language_model.model_dump(),
-        **settings.model_dump(exclude={"arms", "keep_states"}),
-    }
-    with stage_of_all(processes, folder, key, [train_file, eval_file], need_mb=1500) as done:
+    folder, processes, arm = Path(out_dir) / name, Processes(), _arm(name, profile)
+    # The first model of every arm is trained from the profile's seed, the others each from one of its own.
+    seed = profile.seed if name == arm else seed_of(profile.seed, "finetuning", name)
+    unused = {"arms", "keep_states", "n_seeds", "held_out_model"}
+    key = {"arm": arm, "seed": seed, **language_model.model_dump(), **settings.model_dump(exclude=unused)}
+    key |= {"n_captions": n_captions} if n_captions else {}
+    with stage_of_all(processes, folder, key, [train_file, eval_file], __name__, need_mb=1500) as done:
         if done:
             return folder
         tokenizer = load_tokenizer(language_model.model, language_model.revision)
-        train, held_out = read_table(train_file), read_table(eval_file)
+        train, held_out = read_table(train_file).head(n_captions or len(read_table(train_file))), read_table(eval_file)
         rows, eval_rows = (
             make_rows(arm, table["text"].tolist(), tokenizer, settings.block_length) for table in (train, held_out)
         )
@@ -154,7 +158,7 @@ def finetune(
         bf16 = use_bf16(settings.precision)
         if processes.is_main:
             print(
-                f"{arm}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
+                f"{name}: {counts[0]:,} parameters train, {counts[1]:,} are frozen (layers 1 to {split.n_frozen} of "
                 f"{len(split.layers)}), on {device()} in {'bf16' if bf16 else 'fp32'}"
                 + f", shared by {processes.count} processes"
                 * (processes.count > 1)
@@ -163,15 +167,42 @@ def finetune(
         with _tensorboard(folder / "tensorboard", processes.is_main) as write:
             observers.append(write)
             states = states_folder(language_model, bf16, rows, eval_rows) if settings.keep_states else None
-            trainer = Trainer(split, rows, eval_rows, settings, profile.seed, folder, captions, True, states, observers)
+            trainer = Trainer(split, rows, eval_rows, settings, seed, folder, captions, True, states, observers)
             log = trainer.train()
         if processes.is_main:
             trainer.remove_caches()
             _save(folder, split.model, tokenizer, language_model, bf16)
             write_table(folder / "training_log.parquet", log)
-            (folder / "README.md").write_text(_model_card(arm, profile, rows, counts, log), encoding="utf-8")
+            (folder / "README.md").write_text(_model_card(name, profile, rows, counts, log), encoding="utf-8")
             remove_checkpoints(folder)
             if states:
                 print(f"hidden states for the next seed or learning rate are in {states}; delete it when none follows")
         processes.wait()
     return folder
+
+
+def _arm(name: str, profile: Profile) -> str:
+    """The arm of a checkpoint."""
+    known = checkpoint_arms(profile.finetuning)
+    if name not in known:
+        raise C2IError(f"{name!r} cannot be finetuned: use {', '.join(known)}")
+    return known[name]
+
+
+def finetune_all(
+    captions_dir: Path, out_dir: Path, profile: Profile, observe: Callable[[str], Callable[[dict], None]] | None = None
+) -> dict[str, Path]:
+    """Finetune every checkpoint of the profile: name → folder, the first models of all arms first.
+
+    ``captions_dir``: the folder of stage 01. The held-out model trains on as many captions of the mining split as the
+    arms have to train on. ``observe`` makes ``on_step`` from a name. Raises what ``finetune`` does.
+    """
+    train_file, eval_file, mining_file = (
+        Path(captions_dir) / f"{name}.parquet" for name in ("finetune_train", "finetune_eval", "mining")
+    )
+    folders = {}
+    for name in checkpoint_arms(profile.finetuning):
+        captions = (mining_file, len(read_table(train_file))) if name == HELD_OUT else (train_file, None)
+        on_step = observe(name) if observe else None
+        folders[name] = finetune(name, captions[0], eval_file, out_dir, profile, on_step, captions[1])
+    return folders

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from c2i_lib.config import Profile
 from c2i_lib.files import write_table
 from c2i_lib.finetuning.rows import Rows, make_batches
+from c2i_lib.finetuning_settings import checkpoint_arms
 from c2i_lib.language_model import load_language_model, load_tokenizer
 from c2i_lib.noun_phrases.topics import topic_tag, topics
 from c2i_lib.stage import Stage, read_table
@@ -65,21 +66,22 @@ def caption_perplexity(
     return math.exp(total / max(1, n_tokens))
 
 
-def perplexities(checkpoints: Mapping[str, Path], eval_file: Path, out_dir: Path, profile: Profile) -> pd.Series:
-    """``caption_perplexity`` of ``base`` and of each finetuned arm, by arm, over the first held-out captions.
+def perplexities(folders: Mapping[str, Path], eval_file: Path, out_dir: Path, profile: Profile) -> pd.Series:
+    """``caption_perplexity`` of ``base`` and of each checkpoint, by name, over the first held-out captions.
 
-    ``checkpoints``: arm → its folder. Computed once for the same checkpoints and captions.
+    ``folders``: checkpoint → its folder. Computed once for the same checkpoints and captions.
     """
     folder, language_model = Path(out_dir), profile.language_model
     models = {"base": (language_model.model, language_model.revision)}
-    models |= {arm: (str(path), None) for arm, path in checkpoints.items()}
-    inputs = [eval_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
-    with Stage(folder, {"arms": list(models), **language_model.model_dump()}, inputs) as stage:
+    models |= {name: (str(path), None) for name, path in folders.items()}
+    arms = {"base": "base", **checkpoint_arms(profile.finetuning)}
+    inputs = [eval_file, *(Path(path) / "model.safetensors" for path in folders.values())]
+    with Stage(folder, {"arms": list(models), **language_model.model_dump()}, inputs, __name__) as stage:
         if not stage.done:
             texts = read_table(eval_file)["text"].head(N_CAPTIONS).tolist()
             rows = [
-                (arm, caption_perplexity(arm, load_language_model(*model), load_tokenizer(*model), texts))
-                for arm, model in models.items()
+                (name, caption_perplexity(arms[name], load_language_model(*model), load_tokenizer(*model), texts))
+                for name, model in models.items()
             ]
             write_table(folder / "perplexity.parquet", pd.DataFrame(rows, columns=["arm", "perplexity"]))
     return pd.read_parquet(folder / "perplexity.parquet").set_index("arm")["perplexity"]

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from c2i_lib.config import LanguageModel, cache_dir
+from c2i_lib.config import cache_dir
 from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of
 from c2i_lib.finetuning.rows import Rows
+from c2i_lib.finetuning_settings import LanguageModel
 
 
 def states_folder(settings: LanguageModel, bf16: bool, *rows: Rows) -> Path:

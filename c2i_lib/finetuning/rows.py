@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from c2i_lib.config import FINETUNED_ARMS
 from c2i_lib.errors import C2IError
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.noun_phrases.topics import topic_tag, topics
 
 _SORTED_GROUP = 1000  # rows; larger groups pad less and mix less

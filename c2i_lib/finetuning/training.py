@@ -21,13 +21,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
-from c2i_lib.config import Finetuning
 from c2i_lib.errors import C2IError
 from c2i_lib.files import atomic_path
 from c2i_lib.finetuning.checkpoints import load_checkpoint, save_checkpoint
 from c2i_lib.finetuning.prefix_cache import PrefixCache
 from c2i_lib.finetuning.rows import Rows, make_batches
 from c2i_lib.finetuning.split_model import SplitModel
+from c2i_lib.finetuning_settings import Finetuning
 from c2i_lib.processes import Processes
 from c2i_lib.runtime import use_bf16
 

@@ -63,7 +63,7 @@ def generate_images(prompts_file: Path, out_dir: Path, profile: Profile) -> pd.D
     folder, processes = Path(out_dir), Processes()
     settings = profile.images.model_dump(exclude={"batch_size"}) | {"precision": precision_of(profile.images)}
     key = {"seed": profile.seed, **settings}
-    with stage_of_all(processes, folder, key, [prompts_file], need_mb=200) as done:
+    with stage_of_all(processes, folder, key, [prompts_file], __name__, need_mb=200) as done:
         if not done:
             wanted = list(read_table(prompts_file).itertuples(index=False))
             # The main process looks, so that all share out the same list.

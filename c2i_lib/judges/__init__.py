@@ -115,7 +115,7 @@ def score_images(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataF
     """Score every image that is not flagged against its concept, by the two reporting judges."""
     folder, settings = Path(out_dir), profile.judges
     key = settings.model_dump(include={"quality", "faithfulness"})
-    with Stage(folder, key, [images_file]) as stage:
+    with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
             table = shown_images(images_file)
             scores = table[["image_id", "arm", "concept", "sample"]].assign(
@@ -129,7 +129,7 @@ def score_images(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataF
 def score_others(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
     """Scores of ``judges.others``, a row for each judge and image: ``image_id, judge, score``; empty without any."""
     folder, settings = Path(out_dir), profile.judges
-    with Stage(folder, settings.model_dump(include={"others"}), [images_file]) as stage:
+    with Stage(folder, settings.model_dump(include={"others"}), [images_file], __name__) as stage:
         if not stage.done:
             table = shown_images(images_file)
             parts = [pd.DataFrame({"image_id": pd.Series(dtype=str), "judge": pd.Series(dtype=str), "score": 0.0})]
@@ -148,7 +148,7 @@ def score_selecting(images_file: Path, out_dir: Path, profile: Profile) -> pd.Da
     folder, selection = Path(out_dir), profile.judges.selection
     if selection is None:
         raise C2IError(f"profile {profile.name} names no judges to select by: add judges.selection (see cpu.yaml)")
-    with Stage(folder, selection.model_dump(), [images_file]) as stage:
+    with Stage(folder, selection.model_dump(), [images_file], __name__) as stage:
         if not stage.done:
             table, size = shown_images(images_file), profile.judges.batch_size
             scores = table[["image_id"]].assign(

@@ -149,7 +149,7 @@ def check_known_answers(images_file: Path, out_dir: Path, profile: Profile) -> p
     key = settings.model_dump(include={"known_answers", "n_known_answers"})
     key |= {"judges": [judge.model_dump() for judge in judges], "seed": profile.seed}
     key |= profile.analysis.model_dump(include={"n_bootstrap", "confidence"})
-    with Stage(folder, key, [images_file] if settings.known_answers == "images" else []) as stage:
+    with Stage(folder, key, [images_file] if settings.known_answers == "images" else [], __name__) as stage:
         if not stage.done:
             pictures, concepts = _known_pictures(images_file, profile)
             tables = []

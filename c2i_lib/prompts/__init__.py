@@ -64,7 +64,7 @@ def write_samples(
     one = profile.model_copy(update={"prompts": profile.prompts.model_copy(update={"n_per_concept": 1})})
     inputs = [length_file, *(Path(path) / "model.safetensors" for path in checkpoints.values())]
     key = {**_settings(concepts, one), "arms": ["base", *checkpoints]}
-    with Stage(folder, key, inputs) as stage:
+    with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
             n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
             parts = [write_arm(arm, checkpoints, concepts, n_tokens, one) for arm in ("base", *checkpoints)]
@@ -107,7 +107,7 @@ def generate_prompts(
     inputs += [Path(profile.captions.explicit_words)] if profile.captions.explicit_words else []
     own = [profile.prompts.models[arm].model for arm in profile.prompts.arms if arm in profile.prompts.models]
     inputs += [path for model in own if Path(model).is_dir() for path in _weights(Path(model))]
-    with Stage(folder, _settings(concepts, profile), inputs) as stage:
+    with Stage(folder, _settings(concepts, profile), inputs, __name__) as stage:
         if not stage.done:
             n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
             parts = []

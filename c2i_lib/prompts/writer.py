@@ -14,10 +14,11 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from c2i_lib.config import ARMS, FINETUNED_ARMS, Profile
+from c2i_lib.config import ARMS, Profile
 from c2i_lib.errors import C2IError
 from c2i_lib.explicit import is_explicit, read_words
 from c2i_lib.files import seed_of
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.language_model import load_language_model, load_tokenizer
 from c2i_lib.noun_phrases.topics import topic_tag
 from c2i_lib.prompt_settings import PromptModel

@@ -138,7 +138,7 @@ def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.Data
     """
     folder, settings = Path(out_dir), profile.survey
     key = {"seed": profile.seed, **settings.model_dump(exclude={"simulate_raters"})}
-    with Stage(folder, key, [images_file]) as stage:
+    with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
             images = read_table(images_file)
             of_arms = images[images["arm"].isin(settings.arms)]

@@ -149,7 +149,7 @@ def collect_ratings(
         raise C2IError(f"profile {profile.name} takes no simulated raters (survey.simulate_raters is false)")
     places = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
     key = {"seed": profile.seed, "scale_points": profile.survey.scale_points}
-    with Stage(folder, key, [*places, *([scores_file] if scores_file else []), *answers]) as stage:
+    with Stage(folder, key, [*places, *([scores_file] if scores_file else []), *answers], __name__) as stage:
         if not stage.done:
             items, orders = map(read_table, places)
             if scores_file:
