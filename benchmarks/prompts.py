@@ -68,7 +68,7 @@ def main() -> None:
     n_concepts, n_samples = (4, 4) if args.quick else (args.concepts, args.samples)
     # Redraws and cuts are no part of the comparison. One batch holds a whole group of equally long concepts.
     profile = load_profile("cpu", {"prompts.max_redraws": 0, "prompts.batch_size": 200})
-    writer = Writer("base", profile, {})
+    writer = Writer("base", profile)
     wanted = [Wanted(c, n, seed_of(0, c, n)) for c in CONCEPTS[:n_concepts] for n in range(n_samples)]
     writer.write(wanted[:1], N_TOKENS)
 

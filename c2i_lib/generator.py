@@ -18,7 +18,7 @@ from c2i_lib.files import seed_of
 from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
 from c2i_lib.prompts import Wanted, Writer
-from c2i_lib.stage import Run
+from c2i_lib.stage import Run, read_table
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class ConceptToImage:
                 f"{run.directory} has no finished arm {arm!r} ({', '.join(missing)} missing). "
                 f"Run: python -m c2i_lib run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
             )
+        # retrieved looks its prompts up in the captions that the arms were finetuned on
+        captions = read_table(run.folder(1) / "finetune_train.parquet")["text"].tolist() if arm == "retrieved" else ()
         self.n_tokens = json.loads(length.read_text(encoding="utf-8"))["tokens"]
-        self.writer = Writer(arm, run.profile, {arm: checkpoint} if arm in FINETUNED_ARMS else {})
+        self.writer = Writer(arm, run.profile, checkpoint if arm in FINETUNED_ARMS else None, captions)
         self.pipeline = load_pipeline(run.profile.images)
 
     def write_prompts(self, concept: str, n: int = 4, seed: int = 0) -> tuple[list[str], list[int]]:

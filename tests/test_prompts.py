@@ -135,12 +135,13 @@ def test_an_interrupted_stage_goes_on_with_the_next_arm(stages, tmp_path, tiny_p
     places = (checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
     written, write_arm = [], c2i_lib.prompts.write_arm
 
-    def killed_at_ft(arm, *rest):
+    def killed_at_ft(writer, *rest):
+        arm = writer.arm
         if arm == "ft" and "ft" not in written:
             written.append(arm)
             raise KeyboardInterrupt
         written.append(arm)
-        return write_arm(arm, *rest)
+        return write_arm(writer, *rest)
 
     monkeypatch.setattr(c2i_lib.prompts, "write_arm", killed_at_ft)
     with pytest.raises(KeyboardInterrupt):

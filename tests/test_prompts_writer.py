@@ -9,6 +9,7 @@ import torch
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.files import seed_of
+from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.language_model import load_tokenizer
 from c2i_lib.prompts import Wanted, Writer
 
@@ -51,7 +52,7 @@ def make(tiny_language_model):
     """A writer of an arm; finetuned arms get the base model as their checkpoint."""
 
     def make(arm, profile):
-        return Writer(arm, profile, dict.fromkeys(("ft", "ft_tags", "ft_topic"), tiny_language_model))
+        return Writer(arm, profile, tiny_language_model if arm in FINETUNED_ARMS else None)
 
     return make
 
@@ -201,7 +202,7 @@ def test_an_unknown_arm_names_the_known_ones(profile, make):
     with pytest.raises(C2IError, match="unknown arm 'best': use one of concept_only, base, .*, goes_on, rephrases"):
         make("best", profile)
     with pytest.raises(C2IError, match="'ft', but no checkpoint"):
-        Writer("ft", profile, {})
+        Writer("ft", profile)
 
 
 def test_the_first_tokens_that_are_allowed_are_known_by_their_text(profile, make, tiny_language_model):

@@ -1,8 +1,9 @@
 """Stage 05: prompts → images, with a TTI model that is never modified.
 
 In: ``prompts.parquet``. Out, in ``05_images/``: ``<image_id>.png``, each with all that it was made from in its metadata
-(``pictures.py``), and ``images.parquet`` (``image_id, prompt_id, arm, concept, sample, prompt, seed, path, sha256,
-flagged``). Images that exist and are whole are not rendered again. ``pipelines.py`` loads and runs the model.
+(``pictures.py``), and ``images.parquet`` (``image_id, prompt_id, arm, replicate, concept, sample, prompt, seed, path,
+sha256, flagged``: nan, blank, unsafe by the model's checker, or explicit by its prompt). Images that exist and are
+whole are not rendered again. ``pipelines.py`` loads and runs the model.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def image_seed(row: NamedTuple, profile: Profile) -> int:
 
 def _metadata(row: NamedTuple, profile: Profile) -> dict[str, Any]:
     own = {"prompt": row.text, "concept": row.concept, "arm": row.arm, "sample": int(row.sample)}
+    own |= {"replicate": int(row.replicate)}
     own |= {"prompt_seed": int(row.seed), "seed": image_seed(row, profile)}
     return picture_metadata(profile.images, profile.name, _REMAKE, **own)
 
@@ -97,6 +99,7 @@ def _render(missing: list[NamedTuple], folder: Path, profile: Profile, processes
     for row, (image, flagged) in zip(
         tqdm(own, desc="images", mininterval=2, disable=not processes.is_main), rendered, strict=True
     ):
+        flagged = flagged or "explicit" * row.explicit
         save_png(image, folder / f"{row.prompt_id}.png", {**_metadata(row, profile), "flagged": flagged})
 
 
@@ -104,7 +107,7 @@ def _table(wanted: list[NamedTuple], folder: Path, profile: Profile) -> pd.DataF
     rows = []
     for row in wanted:
         path = folder / f"{row.prompt_id}.png"
-        kept = (row.prompt_id, row.prompt_id, row.arm, row.concept, row.sample, row.text, image_seed(row, profile))
-        rows.append((*kept, path.name, sha256_of(path), read_metadata(path)["flagged"]))
-    columns = "image_id prompt_id arm concept sample prompt seed path sha256 flagged".split()
+        kept = (row.prompt_id, row.prompt_id, row.arm, row.replicate, row.concept, row.sample, row.text)
+        rows.append((*kept, image_seed(row, profile), path.name, sha256_of(path), read_metadata(path)["flagged"]))
+    columns = "image_id prompt_id arm replicate concept sample prompt seed path sha256 flagged".split()
     return pd.DataFrame(rows, columns=columns)

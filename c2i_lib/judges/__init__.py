@@ -1,9 +1,9 @@
 """Stage 08: images + concepts → automatic quality and faithfulness.
 
-In: ``images.parquet`` and its pictures. Out: ``scores.parquet`` of the two reporting judges (``image_id, arm, concept,
-sample, quality, faithfulness``), ``others.parquet`` of further ones (``image_id, judge, score``), and
-``selecting.parquet`` of those for the best of n (``image_id, selecting_quality, selecting_faithfulness``), which never
-report. Pictures are scored against their concept, never against their prompt; flagged ones are left out. They are read
+In: ``images.parquet`` and its pictures. Out: ``scores.parquet`` of the two reporting judges (``image_id, arm,
+replicate, concept, sample, quality, faithfulness``), ``others.parquet`` of further ones (``image_id, judge, score``),
+and ``selecting.parquet`` of those for the best of n (``image_id, selecting_quality, selecting_faithfulness``), which
+never report. Pictures are scored against their concept, never against their prompt; flagged ones are left out. They are read
 and judged in batches, and one judge is loaded at a time. Ignored: which picture is selected (``selection.py``).
 """
 
@@ -85,8 +85,8 @@ def shown_images(images_file: Path) -> pd.DataFrame:
     shown = table[table["flagged"] == ""].reset_index(drop=True)
     if shown.empty:
         raise C2IError(
-            f"all images of {images_file} are flagged as blank or NaN, so there is nothing to judge: "
-            "try images.precision fp32, or another TTI model"
+            f"all images of {images_file} are flagged ({', '.join(sorted(set(table['flagged'])))}), so there is nothing "
+            "to judge: for NaN try images.precision fp32; else another TTI model, or other prompts"
         )
     return shown
 
@@ -118,7 +118,7 @@ def score_images(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataF
     with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
             table = shown_images(images_file)
-            scores = table[["image_id", "arm", "concept", "sample"]].assign(
+            scores = table[["image_id", "arm", "replicate", "concept", "sample"]].assign(
                 quality=_score_table(settings.quality, images_file, table, settings.batch_size),
                 faithfulness=_score_table(settings.faithfulness, images_file, table, settings.batch_size),
             )

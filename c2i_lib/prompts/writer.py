@@ -7,7 +7,7 @@ window. Ignored: which prompts are good.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from c2i_lib.finetuning_settings import FINETUNED_ARMS
 from c2i_lib.language_model import load_language_model, load_tokenizer
 from c2i_lib.noun_phrases.topics import topic_tag
 from c2i_lib.prompt_settings import PromptModel
+from c2i_lib.prompts.lookup import Lookup
 from c2i_lib.prompts.sampling import Sampler
 from c2i_lib.prompts.window import Window
 
@@ -56,28 +57,30 @@ class Written:
 
 
 class Writer:
-    """Writes the prompts of ``arm``. ``checkpoints``: finetuned arm → its folder.
+    """Writes the prompts of ``arm``. ``checkpoint``: the folder of its model, of a finetuned arm; ``captions``: what
+    ``retrieved`` looks up its prompts in.
 
-    Raises ``C2IError`` for an arm that the profile does not know or that has no checkpoint, and ``ModelError`` for a
-    model that cannot be loaded.
+    Raises ``C2IError`` for an arm that the profile does not know or that lacks its checkpoint or captions, and
+    ``ModelError`` for a model that cannot be loaded.
     """
 
-    def __init__(self, arm: str, profile: Profile, checkpoints: Mapping[str, Path]):
+    def __init__(self, arm: str, profile: Profile, checkpoint: Path | None = None, captions: Sequence[str] = ()):
         self.arm, self.settings = arm, profile.prompts
         self.own: PromptModel | None = self.settings.models.get(arm)
         if arm not in ARMS and self.own is None:
             raise C2IError(f"unknown arm {arm!r}: use one of {', '.join((*ARMS, *self.settings.models))}")
-        if arm in FINETUNED_ARMS and arm not in checkpoints:
+        if arm in FINETUNED_ARMS and checkpoint is None:
             raise C2IError(f"prompts.arms has {arm!r}, but no checkpoint of it is given: run stage 02 for it")
         model = (profile.language_model.model, profile.language_model.revision)
         if arm in FINETUNED_ARMS:
-            model = (str(checkpoints[arm]), None)
+            model = (str(checkpoint), None)
         elif self.own:
             model = (self.own.model, self.own.revision)
         other = self.own and self.own.tokenizer
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(*((other, None) if other else model))
+        self.captions = Lookup(captions) if arm == "retrieved" else None
         self.sampler = None
-        if arm != "concept_only":
+        if arm not in ("concept_only", "retrieved"):
             self.sampler = Sampler(load_language_model(*model), self.tokenizer.eos_token_id)
         self.window = Window(profile.images.model, profile.images.revision)
         self.words = read_words(profile.captions.explicit_words)
@@ -85,7 +88,7 @@ class Writer:
     @cached_property
     def continues(self) -> bool:
         """Whether the prompt is the concept and what follows it, or else only what follows."""
-        return self.own.template.endswith(_PLACE) if self.own else self.arm != "ft_topic"
+        return self.own.template.endswith(_PLACE) if self.own else self.arm not in ("ft_topic", "retrieved")
 
     def reads(self, concept: str) -> list[int]:
         """The tokens that the model goes on from: the concept as the arm saw the beginning of a caption in training.
@@ -144,7 +147,8 @@ class Writer:
         self, wanted: Sequence[Wanted], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
     ) -> list[Written]:
         if self.sampler is None:
-            prompts = [Written(one.concept, self.count(one.concept), True) for one in wanted]
+            texts = [self.captions.nearest(one.concept, one.sample) if self.captions else one.concept for one in wanted]
+            prompts = [Written(text, len(self.tokenizer(text).input_ids), True) for text in texts]
             on_written(len(wanted))
         elif self.own and self.own.num_beams > 1:
             prompts = self._write_beams(wanted, n_tokens, on_written)

@@ -132,7 +132,8 @@ def _save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
-    """Write the surveys of the arms in ``profile.survey`` into ``out_dir``. Flagged images are not shown.
+    """Write the surveys of the arms in ``profile.survey`` into ``out_dir``. Flagged images are not shown, and of an arm
+    with several models only those of the first.
 
     Returns ``items.parquet``. Raises ``DamagedStageError`` when a picture is not the one that was rendered.
     """
@@ -141,7 +142,7 @@ def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.Data
     with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
             images = read_table(images_file)
-            of_arms = images[images["arm"].isin(settings.arms)]
+            of_arms = images[images["arm"].isin(settings.arms) & (images["replicate"] == 1)]
             shown = of_arms[of_arms["flagged"] == ""]
             if len(shown) < len(of_arms):
                 print(f"{len(of_arms) - len(shown)} flagged images are left out of the surveys")
