@@ -3,8 +3,9 @@
 In: ``images.parquet`` and its pictures. Out: ``scores.parquet`` of the two reporting judges (``image_id, arm,
 replicate, concept, sample, quality, faithfulness``), ``others.parquet`` of further ones (``image_id, judge, score``),
 and ``selecting.parquet`` of those for the best of n (``image_id, selecting_quality, selecting_faithfulness``), which
-never report. Pictures are scored against their concept, never against their prompt; flagged ones are left out. They are read
-and judged in batches, and one judge is loaded at a time. Ignored: which picture is selected (``selection.py``).
+never report. Pictures are scored against their concept, never against their prompt; flagged ones are left out. They
+are read and judged in batches, and one judge is loaded at a time. Ignored: which picture is selected
+(``selection.py``).
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def shown_images(images_file: Path) -> pd.DataFrame:
     shown = table[table["flagged"] == ""].reset_index(drop=True)
     if shown.empty:
         raise C2IError(
-            f"all images of {images_file} are flagged ({', '.join(sorted(set(table['flagged'])))}), so there is nothing "
-            "to judge: for NaN try images.precision fp32; else another TTI model, or other prompts"
+            f"all images of {images_file} are flagged ({', '.join(sorted(set(table['flagged'])))}), so there is "
+            "nothing to judge: for NaN try images.precision fp32; else another TTI model, or other prompts"
         )
     return shown
 
