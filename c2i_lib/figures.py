@@ -20,7 +20,7 @@ from c2i_lib.files import atomic_path
 STYLE = Path(__file__).parent / "c2i.mplstyle"
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
 ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
-ARM_COLORS |= {"ft_topic": "#CC79A7"}
+ARM_COLORS |= {"ft_topic": "#CC79A7", "retrieved": "#888888"}
 
 
 def save_figure(figure: Figure, folder: Path, name: str, label: str = "", dpi: int = 300) -> list[Path]:

@@ -11,23 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from c2i_lib.effects import expanded_interval, resampled_shares
 from c2i_lib.errors import C2IError
-
-
-def _shares(n_concepts: int, n_bootstrap: int, seed: int) -> np.ndarray:
-    """``(1 + n_bootstrap, n_concepts)``: how often the sample itself and each resample hold each concept."""
-    random = np.random.default_rng(seed)
-    draws = random.multinomial(n_concepts, np.full(n_concepts, 1 / n_concepts), size=n_bootstrap)
-    return np.vstack([np.ones(n_concepts), draws])
-
-
-def _interval(values: np.ndarray, n_concepts: int, confidence: float) -> tuple[float, float, float]:
-    """The value itself and its percentile interval, widened for few concepts as in ``effects.cluster_interval``."""
-    tail = stats.norm.cdf(stats.t.ppf((1 - confidence) / 2, n_concepts - 1) * np.sqrt(n_concepts / (n_concepts - 1)))
-    low, high = np.nanquantile(values[1:], [tail, 1 - tail])
-    return float(values[0]), float(low), float(high)
 
 
 def _centred_products(table: pd.DataFrame, names: Sequence[str], groups: Sequence[str]) -> np.ndarray:
@@ -67,10 +53,10 @@ def within_concept_slope(
     spread = table[[closeness, outcome]].astype(float).std()
     scaled = table.assign(**{name: table[name].astype(float) / spread[name] for name in (closeness, outcome)})
     products = _centred_products(scaled, [closeness, outcome], ["concept", "arm"] if within_arm else ["concept"])
-    shares = _shares(len(products), n_bootstrap, seed)
+    shares = resampled_shares(len(products), n_bootstrap, seed)
     squares, other, both = (shares @ products[:, a, b] for a, b in ((0, 0), (1, 1), (0, 1)))
     slopes = np.divide(both, squares, out=np.full(len(both), np.nan), where=squares > 1e-12)
-    slope, low, high = _interval(slopes, len(products), confidence)
+    slope, low, high = expanded_interval(slopes, len(products), confidence)
     norm = np.sqrt(squares[0] * other[0])
     return {"slope": slope, "low": low, "high": high, "correlation": float(both[0] / norm) if norm else float("nan")}
 
@@ -96,12 +82,12 @@ def mediation(
     _check(pair, [closeness, outcome])
     pair = pair.assign(treated=(pair["arm"] == arm).astype(float))
     products = _centred_products(pair, ["treated", closeness, outcome], ["concept"])
-    shares = _shares(len(products), n_bootstrap, seed)
+    shares = resampled_shares(len(products), n_bootstrap, seed)
     sums = np.einsum("dc,cij->dij", shares, products, optimize=True)
     total, path = sums[:, 0, 2] / sums[:, 0, 0], sums[:, 0, 1] / sums[:, 0, 0]
     solvable = np.linalg.det(sums[:, :2, :2]) > 1e-12 * sums[:, 0, 0] * np.maximum(sums[:, 1, 1], 1e-300)
     systems = np.where(solvable[:, None, None], sums[:, :2, :2], np.eye(2))
     direct = np.where(solvable, np.linalg.solve(systems, sums[:, :2, 2:])[:, 0, 0], np.nan)
     paths = {"total": total, "closeness": path, "direct": direct, "indirect": total - direct}
-    rows = [(name, *_interval(values, len(products), confidence)) for name, values in paths.items()]
+    rows = [(name, *expanded_interval(values, len(products), confidence)) for name, values in paths.items()]
     return pd.DataFrame(rows, columns=["path", "value", "low", "high"])

@@ -8,14 +8,20 @@ that selects what it likes would praise its own choice. Ignored: how scores come
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from c2i_lib.config import Profile
 from c2i_lib.effects import cluster_interval
+from c2i_lib.errors import C2IError
+from c2i_lib.files import write_table
+from c2i_lib.stage import Stage, read_table
 
 SELECTING = ("selecting_quality", "selecting_faithfulness")
 REPORTED = ("quality", "faithfulness")
+GATES = (0.25, 0.5, 0.75)
 
 
 def thresholds(bare: pd.DataFrame, gate: float | None) -> pd.Series:
@@ -25,12 +31,17 @@ def thresholds(bare: pd.DataFrame, gate: float | None) -> pd.Series:
     return by_concept.quantile(gate) if gate is not None else by_concept.first() * 0 - np.inf
 
 
+def ranked(quality: np.ndarray, faithfulness: np.ndarray, threshold: float) -> np.ndarray:
+    """All places, ``(…, n)``, of ``(…, n)`` candidates in order of preference: those whose faithfulness reaches the
+    threshold, the best in quality first; then the others, the most faithful first. Of equal ones the first is first."""
+    failed = ~(faithfulness >= threshold)  # so that a score of NaN fails
+    return np.lexsort((-np.where(failed, faithfulness, quality), failed))
+
+
 def choose(quality: np.ndarray, faithfulness: np.ndarray, threshold: float) -> np.ndarray:
     """Places, ``(…)``, of the chosen among ``(…, n)`` candidates: the best in quality of those whose faithfulness
     reaches the threshold; where none does, the most faithful one."""
-    passed = faithfulness >= threshold
-    best = np.where(passed, quality, -np.inf).argmax(-1)
-    return np.where(passed.any(-1), best, faithfulness.argmax(-1))
+    return ranked(quality, faithfulness, threshold)[..., 0]
 
 
 def best_of(
@@ -79,3 +90,26 @@ def frontier(
                     row |= {name: found[name].mean(), f"{name}_low": low[place], f"{name}_high": high[place]}
                 rows.append({**row, "passed": found["passed"].mean()})
     return pd.DataFrame(rows)
+
+
+def draw_frontier(scores_file: Path, selecting_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
+    """``frontier`` of all arms of a run, in ``out_dir/frontier.parquet``: n in powers of two up to ``n_per_concept``,
+    gates as in ``GATES`` and the profile's own.
+
+    Raises ``C2IError`` where the arm ``concept_only`` is missing, whose pictures are the gate.
+    """
+    folder, settings = Path(out_dir), profile.analysis
+    own_gate = profile.judges.selection.gate if profile.judges.selection else None
+    key = {**settings.model_dump(), "seed": profile.seed, "gate": own_gate}
+    with Stage(folder, key, [scores_file, selecting_file], __name__) as stage:
+        if not stage.done:
+            candidates = read_table(scores_file).merge(read_table(selecting_file), on="image_id", validate="1:1")
+            bare = candidates[candidates["arm"] == "concept_only"]
+            if bare.empty:
+                raise C2IError("the gate is the bare concept's own pictures: add concept_only to prompts.arms")
+            largest = int(candidates.groupby(["arm", "concept"]).size().min())  # flagged pictures are no candidates
+            numbers = sorted({largest, *(2**power for power in range(largest.bit_length()))})
+            gates = [None, *sorted({*GATES, own_gate} - {None})]
+            numbers_of = (settings.n_bootstrap, settings.confidence, profile.seed)
+            write_table(folder / "frontier.parquet", frontier(candidates, bare, numbers, gates, *numbers_of))
+    return pd.read_parquet(folder / "frontier.parquet")

@@ -1,6 +1,7 @@
 """Paper-ready tables: LaTeX (booktabs) and Markdown of the same numbers.
 
-In: data frames of the analysis. Out: ``<name>.tex`` and ``<name>.md`` in the figures folder.
+In: data frames of the analysis. Out: ``<name>.tex`` and ``<name>.md``, and on request ``<name>.parquet``, in the
+figures folder.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from c2i_lib.files import atomic_path
+from c2i_lib.files import atomic_path, write_table
 
 QUESTION_NAMES = {"quality": "Q", "faithfulness": "F"}
 
@@ -69,6 +70,23 @@ def format_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"])
 
 
+def format_intervals(table: pd.DataFrame, value: str, rows: str, columns: str) -> pd.DataFrame:
+    """A long table of values with ``low`` and ``high`` as a wide one of text, in the order of appearance."""
+    text = [_interval(row[value], row["low"], row["high"]) for row in table.to_dict("records")]
+    wide = table.assign(text=text).pivot(index=rows, columns=columns, values="text")
+    order = [list(dict.fromkeys(table[name])) for name in (rows, columns)]
+    return wide.loc[order[0], order[1]].reset_index().rename_axis(columns=None)
+
+
+def format_effects(table: pd.DataFrame, part: str = "group") -> pd.DataFrame:
+    """``hypothesis`` effects with a row per pair of arms and ``part``, and a column per question."""
+    text = [f"{_interval(row.difference, row.low, row.high)}{'*' * (row.p_holm < 0.05)}" for row in table.itertuples()]
+    named = table.assign(text=text, arms=table["arm"] + " − " + table["baseline"])
+    wide = named.pivot(index=["arms", part], columns="question", values="text")
+    order = list(dict.fromkeys(zip(named["arms"], named[part], strict=True)))
+    return wide.loc[order, list(dict.fromkeys(table["question"]))].reset_index().rename_axis(columns=None)
+
+
 def to_markdown(table: pd.DataFrame) -> str:
     """A Markdown table of text columns."""
     lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * table.shape[1]]
@@ -88,8 +106,11 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     return text
 
 
-def save_table(table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:
-    """Write ``<name>.tex`` and ``<name>.md`` with ``caption``. Returns both paths."""
+def save_table(
+    table: pd.DataFrame, folder: Path, name: str, caption: str, numbers: pd.DataFrame | None = None
+) -> list[Path]:
+    """Write ``<name>.tex`` and ``<name>.md`` with ``caption``, and the unrounded ``numbers`` behind the table, if
+    given, as ``<name>.parquet``. Returns all paths."""
     caption = caption.strip()
     texts = {".tex": to_latex(table, caption, f"tab:{name}")}
     texts[".md"] = f"{to_markdown(table)}\n{caption}\n"
@@ -98,4 +119,7 @@ def save_table(table: pd.DataFrame, folder: Path, name: str, caption: str) -> li
         paths.append(Path(folder) / f"{name}{suffix}")
         with atomic_path(paths[-1]) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    if numbers is not None:
+        paths.append(Path(folder) / f"{name}.parquet")
+        write_table(paths[-1], numbers)
     return paths

@@ -1,5 +1,7 @@
 """The command line: exit codes, and one message without a traceback for what a user can mend."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -123,6 +125,36 @@ def test_imagine_writes_pictures(smoke_run, tmp_path, capfd):
     assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-base-0-0.png", "red_bicycle-base-0-1.png"]
     assert [read_metadata(path)["arm"] for path in out.iterdir()] == ["base"] * 2
     assert lines[-2].startswith(f"{out / 'red_bicycle-base-0-0.png'}  red bicycle")
+
+
+@pytest.mark.notebooks
+def test_imagine_chooses_the_best_and_says_how(smoke_run, tmp_path, capfd):
+    run = ["--profile", "smoke", "--run-dir", str(smoke_run)]
+    assert main(["imagine", "red bicycle", *run, "--arm", "base", "--best-of", "3", "--out", str(tmp_path)]) == 0
+    path, scores, note = capfd.readouterr().out.strip().splitlines()[-3:]
+    (saved,) = tmp_path.iterdir()  # one, where -n is not given
+    assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-base-0-")
+    assert re.fullmatch(r"    quality -?\d+\.\d{3}, faithfulness -?\d\.\d{3}", scores)
+    assert re.match(r"[0-3] of 3 candidates passed the gate \(faithfulness .*, quantile 0.5 of the bare concept", note)
+
+    kept = saved.rename(tmp_path / "kept.png")
+    assert main(["status", "--run-dir", str(smoke_run), "--image", str(kept)]) == 0
+    command = capfd.readouterr().out.strip().splitlines()[-1]
+    assert "imagine 'red bicycle' --arm base -n 1 --best-of 3 --gate 0.5 --seed 0" in command
+    assert main([*shlex.split(command)[3:], "--out", str(tmp_path)]) == 0
+    assert saved.read_bytes() == kept.read_bytes()
+
+
+def test_a_gate_without_candidates_is_refused(fails, tmp_path):
+    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "run", "--gate", 0.5)
+    assert message.startswith("error: --gate says which candidates of --best-of may be chosen: add --best-of")
+
+
+@pytest.mark.notebooks
+def test_more_pictures_than_candidates_are_refused(fails, smoke_run, tmp_path):
+    run = ["--profile", "smoke", "--run-dir", smoke_run, "--arm", "base", "--out", tmp_path / "pictures"]
+    assert "1 to 2 pictures, found 3" in fails("imagine", "cat", *run, "-n", 3, "--best-of", 2)
+    assert not (tmp_path / "pictures").exists()
 
 
 @pytest.mark.notebooks

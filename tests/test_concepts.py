@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from c2i_lib.concepts import decisions_file, mine_concepts, read_concepts, write_decisions
+from c2i_lib.concepts import decisions_file, mine_concepts, read_concepts, read_groups, write_decisions
 from c2i_lib.config import load_profile
 from c2i_lib.errors import CaptionError
 from c2i_lib.files import write_table
@@ -78,3 +78,27 @@ def test_too_few_concepts_are_told_with_the_keys_to_change(tmp_path, texts):
     captions = captions_table(tmp_path / "01_captions", texts)
     with pytest.raises(CaptionError, match=r"concepts\.n_concepts is 3.*min_frequency.*captions\.n_mining"):
         mine_concepts(captions, tmp_path / "03_concepts", load_profile("smoke"))
+
+
+def test_given_concepts_take_the_place_of_mined_ones_and_of_decisions(captions, tmp_path):
+    """Those that captions do not know are concepts all the same, and the captions' phrases are mined to tell which."""
+    given = {"known": ["umbrella", "giraffe"], "unseen": ["walrus"]}
+    profile, out = load_profile("smoke", {"concepts.given": given}), tmp_path / "03_concepts"
+    write_decisions(decisions_file(tmp_path, profile.concepts), {"giraffe": ("drop", "")}, "Ada")
+    assert mine_concepts(captions, out, profile) == ["umbrella", "giraffe", "walrus"]
+    assert read_concepts(out / "concepts.yaml") == ["umbrella", "giraffe", "walrus"]
+    assert read_groups(out / "concepts.yaml") == {"umbrella": "known", "giraffe": "known", "walrus": "unseen"}
+    table = pd.read_parquet(out / "candidates.parquet")
+    assert set(table.loc[table["chosen"], "phrase"]) == {"umbrella", "giraffe"}
+    assert {"zebra", "bicycle"} <= set(table["phrase"])
+
+
+def test_given_concepts_need_no_captions_that_know_them(tmp_path):
+    captions = captions_table(tmp_path / "01_captions", ["a giraffe", "a giraffe"])
+    profile = load_profile("smoke", {"concepts.given": {"unseen": ["walrus", "tuba", "vase"]}})
+    assert mine_concepts(captions, tmp_path / "03_concepts", profile) == ["walrus", "tuba", "vase"]
+
+
+def test_mined_concepts_have_no_groups(captions, tmp_path):
+    mine_concepts(captions, tmp_path / "03_concepts", load_profile("smoke"))
+    assert read_groups(tmp_path / "03_concepts" / "concepts.yaml") == {}

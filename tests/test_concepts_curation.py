@@ -80,7 +80,7 @@ def test_the_file_says_whether_a_human_has_looked(proposed, tmp_path):
     decisions = [{"phrase": "cat", "decision": "keep", "reason": "", "by": "Ada", "at": "2026-11-24T10:00:00+00:00"}]
     notes = []
     for known in ([], decisions):
-        write_concepts(tmp_path / "concepts.yaml", decide(proposed, known, 2), known)
+        write_concepts(tmp_path / "concepts.yaml", decide(proposed, known, 2), known, {})
         content = yaml.safe_load((tmp_path / "concepts.yaml").read_text())
         assert content["concepts"] == ["cat", "apple"]
         notes.append((content["note"], content["decided_by"], content["decided_at"]))
@@ -88,3 +88,14 @@ def test_the_file_says_whether_a_human_has_looked(proposed, tmp_path):
         ("no human has looked at this list: a rule proposed it", ["rule"], None),
         ("reviewed by Ada", ["Ada"], "2026-11-24T10:00:00+00:00"),
     ]
+
+
+def test_the_file_says_that_the_profile_gave_the_concepts(proposed, tmp_path):
+    """And not that a person decided, although there are decisions."""
+    decisions = [{"phrase": "cat", "decision": "keep", "reason": "", "by": "Ada", "at": "2026-11-24T10:00:00+00:00"}]
+    given = {"b": ("walrus",), "a": ("tuba", "cat")}
+    write_concepts(tmp_path / "concepts.yaml", decide(proposed, decisions, 2), decisions, given)
+    content = yaml.safe_load((tmp_path / "concepts.yaml").read_text())
+    assert (content["note"], content["decided_by"]) == ("given by the profile", ["profile"])
+    assert content["concepts"] == ["walrus", "tuba", "cat"] and content["decisions"] == []
+    assert content["groups"] == {"b": ["walrus"], "a": ["tuba", "cat"]}

@@ -5,12 +5,13 @@ import yaml
 
 from c2i_lib.config import PROFILES_DIR, known_profiles, load_profile, parse_override
 from c2i_lib.errors import ProfileError
+from c2i_lib.finetuning_settings import checkpoint_arms, replicates
 
 OWN = {"model": "some/model", "template": "{concept}"}
 ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "mine"]
 
 
-@pytest.mark.parametrize("name", ["cpu", "paper", "smoke"])
+@pytest.mark.parametrize("name", ["closed_world", "cpu", "paper", "smoke"])
 def test_every_profile_loads_under_its_own_name(name):
     assert load_profile(name).name == name
     assert name in known_profiles()
@@ -28,7 +29,7 @@ def test_paper_profile_has_the_numbers_of_the_paper():
 
 
 def n_values_in(settings):
-    return sum(n_values_in(value) if isinstance(value, dict) else 1 for value in settings.values())
+    return sum(n_values_in(value) if isinstance(value, dict) and value else 1 for value in settings.values())
 
 
 def test_every_value_of_the_paper_profile_says_where_it_comes_from():
@@ -88,10 +89,16 @@ def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
             },
             r"models\.mine\.num_beams is less than prompts\.n_per_concept",
         ),
-        ({"survey.images_per_survey": 10}, r"is 20, but .* 24 images; set survey\.images_per_survey to null"),
+        ({"survey.images_per_survey": 10}, r"is 20, but .* 30 images; set survey\.images_per_survey to null"),
         ({"survey.quality": {"text": "?", "labels": ["bad", "good"]}}, r"quality\.labels names 2 points, but .* is 4"),
         ({"survey.raters_in_all_surveys": 9}, r"raters_in_all_surveys is more than survey\.raters_per_survey"),
-        ({"survey.repeated_images": 13}, r"repeated_images is more than a survey has images"),
+        ({"survey.repeated_images": 16}, r"repeated_images is more than a survey has images"),
+        (
+            {"concepts.given": {"mine": ["cat", "dog"]}},
+            r"given should hold n_concepts \(3\) different concepts, found 2",
+        ),
+        ({"concepts.given": {"mine": ["cat", "dog"], "yours": ["cat"]}}, r"n_concepts \(3\) different concepts"),
+        ({"concepts.given": {"mine": ["cat", "dog"], "yours": ["sea", "sun"]}}, r"different concepts, found 4"),
         ({"captions.eval_share": 0.001}, r"no caption for evaluation"),
         ({"captions.n_finetune": 2, "captions.eval_share": 0.9}, r"no caption for training"),
     ],
@@ -102,14 +109,47 @@ def test_an_impossible_combination_is_refused_with_its_fix(overrides, fix):
 
 
 def test_the_fix_for_a_survey_size_can_be_followed():
-    """24 images do not divide by 5; spread evenly they need no number of images a survey."""
+    """30 images do not divide by 4; spread evenly they need no number of images a survey."""
     with pytest.raises(ProfileError, match="to null to spread them evenly"):
-        load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": 4})
-    assert load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": None}).survey.n_surveys == 5
+        load_profile("smoke", {"survey.n_surveys": 4, "survey.images_per_survey": 7})
+    assert load_profile("smoke", {"survey.n_surveys": 4, "survey.images_per_survey": None}).survey.n_surveys == 4
 
 
 def test_more_concepts_need_no_other_change():
     assert load_profile("cpu", {"concepts.n_concepts": 12}).concepts.n_concepts == 12
+
+
+def test_concepts_can_be_given_in_groups():
+    given = {"mine": ["cat", "dog"], "yours": ["sea"]}
+    assert load_profile("smoke", {"concepts.given": given}).concepts.given == {
+        "mine": ("cat", "dog"),
+        "yours": ("sea",),
+    }
+
+
+def test_an_arm_has_as_many_models_as_seeds_and_one_where_nothing_trains():
+    settings = load_profile("smoke", {"finetuning.n_seeds": 3}).finetuning
+    assert replicates("ft_tags", settings) == {"ft_tags": 1, "ft_tags_2": 2, "ft_tags_3": 3}
+    for arm in ("concept_only", "retrieved", "base", "mine"):
+        assert replicates(arm, settings) == {arm: 1}
+
+
+def test_the_first_models_of_all_arms_train_before_the_second_ones_and_the_held_out_one_last():
+    overrides = {"finetuning.arms": ["ft_topic", "ft"], "finetuning.n_seeds": 2, "prompts.arms": ["base", "ft"]}
+    overrides["survey.arms"] = ["base", "ft"]
+    arms = checkpoint_arms(load_profile("smoke", overrides).finetuning)
+    expected = {"ft_topic": "ft_topic", "ft": "ft", "ft_topic_2": "ft_topic", "ft_2": "ft", "held_out": "ft_tags"}
+    assert list(arms.items()) == list(expected.items())
+    without = load_profile("smoke", {**overrides, "finetuning.held_out_model": False}).finetuning
+    assert list(checkpoint_arms(without)) == list(expected)[:-1]
+
+
+@pytest.mark.parametrize("name", ["closed_world", "cpu", "smoke"])
+def test_profiles_of_the_embedded_world_write_with_every_arm_and_show_raters_all_but_the_copies(name):
+    profile = load_profile(name)
+    assert profile.prompts.arms == ("concept_only", "retrieved", "base", "ft", "ft_tags", "ft_topic")
+    assert profile.survey.arms == ("concept_only", "base", "ft", "ft_tags", "ft_topic")
+    assert profile.finetuning.held_out_model
 
 
 def test_a_missing_key_is_named(tmp_path):
@@ -128,7 +168,7 @@ def test_a_profile_can_be_a_file(tmp_path):
 
 
 def test_an_unknown_profile_lists_the_known_ones():
-    with pytest.raises(ProfileError, match="'gpu'.*cpu, paper, smoke"):
+    with pytest.raises(ProfileError, match="'gpu'.*closed_world, cpu, paper, smoke"):
         load_profile("gpu")
 
 

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from c2i_lib.captions import is_explicit
+from c2i_lib.config import load_profile
 from c2i_lib.embedded.captions import BACKGROUNDS, DEGRADATIONS, Pair, make_pairs, with_article
 from c2i_lib.embedded.glyphs import load_glyphs, rasterise
 from c2i_lib.embedded.rendering import SIZE, render
@@ -73,6 +75,22 @@ def test_captions_name_what_the_picture_shows(pairs):
 def test_poor_pictures_say_so_in_their_captions_and_clean_ones_do_not(pairs):
     assert all(pair.degradation for pair in pairs if pair.kind == "poor")
     assert not any(pair.degradation for pair in pairs if pair.kind in ("clean", "background", "sized", "two"))
+
+
+def captions_with(word, captions):
+    """How many captions have the word, or its plural."""
+    return sum(bool(re.search(rf"\b{word}(e?s)?\b", caption)) for caption in captions)
+
+
+def test_the_closed_worlds_concepts_are_half_glyphs_of_captions_and_half_words_that_no_caption_has(pairs):
+    """What the study takes for granted when it tells concepts that models have met from those that they have not."""
+    concepts, captions = load_profile("closed_world").concepts, [pair.caption.lower() for pair in pairs]
+    assert {name: len(set(group)) for name, group in concepts.given.items()} == {"glyph_names": 50, "unseen_words": 50}
+    assert concepts.n_concepts == 100
+    glyph_names, unseen_words = concepts.given["glyph_names"], concepts.given["unseen_words"]
+    assert [name for name in glyph_names if name not in CODES or captions_with(name, captions) < 5] == []
+    everything = "\n".join((*captions, *(name.lower() for name in CODES)))
+    assert [word for word in unseen_words if word in everything] == []
 
 
 @pytest.mark.parametrize(

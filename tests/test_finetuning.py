@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from c2i_lib import finetuning
 from c2i_lib.errors import C2IError, ModelError
-from c2i_lib.finetuning import finetune
+from c2i_lib.finetuning import finetune, finetune_all
 from c2i_lib.language_model import load_language_model, load_tokenizer
 
 
@@ -72,7 +72,7 @@ def test_every_step_is_told(splits, tiny_profile, tmp_path):
 
 
 def test_an_unknown_arm_is_refused_before_any_work(splits, tiny_profile, tmp_path):
-    with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic"):
+    with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic, held_out"):
         finetune("base", *splits, tmp_path / "02_models", tiny_profile)
 
 
@@ -115,3 +115,73 @@ def test_an_arm_that_keeps_its_states_is_the_same_arm_and_says_where_they_are(
     plain = finetune("ft", *splits, tmp_path / "plain" / "02_models", tiny_profile)
     first, second = (load_file(folder / "model.safetensors") for folder in (kept, plain))
     assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)  # kept in fp16
+
+
+@pytest.fixture
+def captions(write_stage, tmp_path):
+    """The folder of stage 01; nine captions to mine, of which the first six are as many as there are to train on."""
+    train = pd.DataFrame({"caption_id": [f"caption-{n}" for n in range(6)], "text": CAPTIONS})
+    mining = [
+        f"{kind} of {thing}" for kind in ("photo", "icon", "drawing") for thing in ("a lamp", "two boats", "sand")
+    ]
+    mining = pd.DataFrame({"caption_id": [f"mined-{n}" for n in range(9)], "text": mining})
+    return write_stage(tmp_path / "01_captions", finetune_train=train, finetune_eval=train, mining=mining)
+
+
+def with_settings(profile, **settings):
+    return profile.model_copy(update={"finetuning": profile.finetuning.model_copy(update=settings)})
+
+
+def same_weights(first, second):
+    one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def several(tiny_profile):
+    """Two models of two arms, and the held-out one, that learn enough to differ."""
+    return with_settings(tiny_profile, arms=("ft", "ft_tags"), n_seeds=2, learning_rate=1e-2, precision="fp32")
+
+
+def test_every_model_of_every_arm_is_trained_and_differs_by_its_seed(captions, several, tmp_path):
+    folders = finetune_all(captions, tmp_path / "02_models", several)
+    assert list(folders) == ["ft", "ft_tags", "ft_2", "ft_tags_2", "held_out"]
+    assert {name: folder.name for name, folder in folders.items()} == {name: name for name in folders}
+    for arm in ("ft", "ft_tags"):
+        assert not same_weights(folders[arm], folders[f"{arm}_2"])
+    assert (folders["ft_2"] / "README.md").read_text(encoding="utf-8").startswith("# ft_2: ")
+
+
+def test_finished_models_are_not_trained_again_when_there_are_to_be_more(captions, several, tmp_path):
+    trained = []
+
+    def observe(name):
+        return lambda row: trained.append(name)
+
+    one = with_settings(several, n_seeds=1, held_out_model=False)
+    first = finetune_all(captions, tmp_path / "02_models", one, observe)
+    assert list(dict.fromkeys(trained)) == list(first) == ["ft", "ft_tags"]
+    trained.clear()
+    more = with_settings(several, held_out_model=False)
+    finetune_all(captions, tmp_path / "02_models", more, observe)
+    assert list(dict.fromkeys(trained)) == ["ft_2", "ft_tags_2"]
+    trained.clear()
+    finetune_all(captions, tmp_path / "02_models", more, observe)
+    assert trained == []
+
+
+def test_the_held_out_model_trains_on_as_many_captions_as_the_arms_and_on_none_of_theirs(
+    captions, several, tmp_path, write_stage
+):
+    profile = with_settings(several, arms=("ft_tags",), n_seeds=1)
+    folders = finetune_all(captions, tmp_path / "02_models", profile)
+    assert "Captions: 6 from" in (folders["held_out"] / "README.md").read_text(encoding="utf-8")
+    assert not same_weights(folders["held_out"], folders["ft_tags"])
+    six = write_stage(tmp_path / "six" / "01_captions", six=pd.read_parquet(captions / "mining.parquet").head(6))
+    places = (six / "six.parquet", captions / "finetune_eval.parquet", tmp_path / "six" / "02_models")
+    assert same_weights(folders["held_out"], finetune("held_out", *places, profile))
+
+
+def test_a_model_that_the_profile_does_not_ask_for_is_refused(splits, several, tmp_path):
+    with pytest.raises(C2IError, match="'ft_3' cannot be finetuned: use ft, ft_tags, ft_2, ft_tags_2, held_out"):
+        finetune("ft_3", *splits, tmp_path / "02_models", several)

@@ -58,10 +58,16 @@ def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
         shutil.copytree(tiny_language_model, folder, dirs_exist_ok=True)
     with Stage(tmp_path / "01_captions", {}):
         write_table(tmp_path / "01_captions" / "finetune_eval.parquet", pd.DataFrame({"text": TEXTS}))
-    files = ({"ft": folder}, tmp_path / "01_captions" / "finetune_eval.parquet", tmp_path / "02_models" / "perplexity")
+    files = (
+        {"ft": folder, "held_out": folder},
+        tmp_path / "01_captions" / "finetune_eval.parquet",
+        tmp_path / "02_models" / "perplexity",
+    )
     found = perplexities(*files, tiny_profile)
     model, tokenizer = load_language_model(str(folder)), load_tokenizer(str(folder))
     assert found["ft"] == pytest.approx(caption_perplexity("ft", model, tokenizer, TEXTS))
-    assert list(found.index) == ["base", "ft"] and found["base"] != found["ft"]  # each after what its arm saw
+    assert list(found.index) == ["base", "ft", "held_out"]
+    assert found["held_out"] == pytest.approx(caption_perplexity("ft_tags", model, tokenizer, TEXTS))
+    assert found["base"] != found["ft"] != found["held_out"]  # each after what its arm saw
     monkeypatch.setattr(evaluation, "caption_perplexity", None)  # computing again would raise
     pd.testing.assert_series_equal(found, perplexities(*files, tiny_profile))

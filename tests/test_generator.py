@@ -1,15 +1,19 @@
 """The tool, on the checkpoints of a finished run."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from c2i_lib import generator
 from c2i_lib.errors import C2IError
 from c2i_lib.generator import ConceptToImage
-from c2i_lib.images import read_metadata
+from c2i_lib.images import read_metadata, render_and_flag, to_pixels
+from c2i_lib.judges import load_judge
 from c2i_lib.prompt_settings import PromptModel
+from c2i_lib.selection import ranked
 from c2i_lib.stage import open_run
 
 pytestmark = pytest.mark.notebooks
@@ -93,7 +97,7 @@ def test_no_pictures_are_refused(tool, n):
 
 
 def test_an_unknown_arm_names_the_known_ones(run):
-    with pytest.raises(C2IError, match="unknown arm 'other': use one of concept_only, base, ft, ft_tags"):
+    with pytest.raises(C2IError, match="unknown arm 'other': use one of concept_only, .*, ft_tags"):
         ConceptToImage(run, "other")
 
 
@@ -103,3 +107,181 @@ def test_a_missing_arm_names_the_command_that_trains_it(run_copy):
     command = f"run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
     with pytest.raises(C2IError, match=f"no finished arm 'ft'.*{command}"):
         ConceptToImage(run, "ft")
+
+
+BEST_OF, SEED = 4, 3
+
+
+@pytest.fixture(scope="module")
+def plain(tool):
+    """The candidates, as the tool gives them without a choice."""
+    return tool.imagine("cat", BEST_OF, SEED)
+
+
+def places(pictures, plain) -> list[int]:
+    """Which of the candidates the pictures are."""
+    return [[picture.seed for picture in plain].index(picture.seed) for picture in pictures]
+
+
+def test_the_best_are_among_the_candidates_pixel_by_pixel_and_always_the_same(tool, plain):
+    one, same = (tool.imagine("cat", 2, SEED, best_of=BEST_OF) for _ in range(2))
+    assert len(one) == 2
+    for picture, again, place in zip(one, same, places(one, plain), strict=True):
+        assert picture.prompt == again.prompt == plain[place].prompt
+        assert np.array_equal(picture.image, again.image) and np.array_equal(picture.image, plain[place].image)
+        assert (picture.quality, picture.faithfulness) == (again.quality, again.faithfulness)
+    assert all(picture.quality is None and picture.faithfulness is None for picture in plain)
+
+
+def test_the_choice_is_that_of_the_selecting_judges(tool, plain):
+    settings, selection = tool.run.profile.images, tool.run.profile.judges.selection
+    rendered = render_and_flag(tool.pipeline, ["cat"] * BEST_OF, [picture.seed for picture in plain], settings)
+    images, bare = [picture.image for picture in plain], [to_pixels(image) for image, _ in rendered]
+    quality, faithfulness = load_judge(selection.quality), load_judge(selection.faithfulness)
+    concepts = ["cat"] * BEST_OF
+    expected = quality.score(images, concepts).round(5), faithfulness.score(images, concepts).astype(float).round(5)
+    threshold = np.quantile(faithfulness.score(bare, concepts).astype(float).round(5), selection.gate)
+    choice = tool.choose(" cat\n", BEST_OF, BEST_OF, None, SEED)
+    order = ranked(*expected, threshold)
+    assert places(choice.pictures, plain) == order.tolist() and choice.threshold == threshold
+    assert [picture.quality for picture in choice.pictures] == expected[0][order].tolist()
+    assert [picture.faithfulness for picture in choice.pictures] == expected[1][order].tolist()
+
+
+def test_the_bare_concept_passes_its_own_gate(run):
+    """Its candidates are the pictures that the gate is made of."""
+    choice = ConceptToImage(run, "concept_only").choose("cat", 1, 2, 1, SEED)
+    assert choice.n_passed >= 1 and choice.pictures[0].faithfulness == choice.threshold
+
+
+def test_chosen_pictures_know_the_command_that_chooses_them_again(tool, plain, tmp_path):
+    tool.imagine("cat", BEST_OF, SEED, tmp_path / "plain")
+    pictures = tool.imagine("cat", 2, SEED, tmp_path / "best", best_of=BEST_OF, gate=0.25)
+    assert sorted(tmp_path.glob("best/*")) == sorted(picture.path for picture in pictures)
+    for picture, place in zip(pictures, places(pictures, plain), strict=True):
+        assert picture.path.name == f"cat-ft_tags-{SEED}-{place}.png"
+        found, before = read_metadata(picture.path), read_metadata(tmp_path / "plain" / picture.path.name)
+        command = ["imagine", "cat", "--arm", "ft_tags", "-n", "2", "--best-of", "4", "--gate", "0.25", "--seed", "3"]
+        assert found == {**before, "best_of": BEST_OF, "gate": 0.25, "command": command}
+        assert not {"best_of", "gate"} & set(before)
+
+
+QUALITY, FAITHFULNESS, BARE = [0.9, 0.5, 0.7, 0.8], [0.1, 0.8, 0.6, 0.3], [0.4, 0.2, 0.5, 0.9]
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A function that gives the next pictures, of ``BEST_OF`` candidates and of the bare concept, these flags; they are
+    noise, and the judges' scores are those above. It returns what was rendered."""
+
+    def script(*flags) -> list:
+        rendered, scores = [], {}
+
+        def render(pipeline, prompts, seeds, settings):
+            rendered.append((list(prompts), list(seeds)))
+            faithfulness = FAITHFULNESS if len(rendered) == 1 else BARE
+            for place, seed in enumerate(seeds):
+                image = np.random.default_rng([seed, len(rendered)]).random((8, 8, 3))
+                scores[to_pixels(image).tobytes()] = (QUALITY[place], faithfulness[place])
+                yield image, dict(enumerate(flags)).get(place + BEST_OF * (len(rendered) - 1), "")
+
+        def judge(settings):
+            column = 0 if settings.kind == "glyph_statistics" else 1
+
+            def score(pictures, concepts):
+                assert list(concepts) == ["cat"] * len(pictures)
+                return np.array([scores[picture.tobytes()][column] for picture in pictures])
+
+            return SimpleNamespace(score=score)
+
+        monkeypatch.setattr(generator, "render_and_flag", render)
+        monkeypatch.setattr(generator, "load_judge", judge)
+        return rendered
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("gate", "threshold", "order", "n_passed"),
+    [
+        (0, 0.2, [3, 2, 1, 0], 3),  # as faithful as the worst bare picture
+        (None, 0.45, [2, 1, 3, 0], 2),  # as the median: the profile's gate
+        (1, 0.9, [1, 2, 3, 0], 0),  # as the best: none is, so that the most faithful one is taken
+    ],
+)
+def test_the_best_in_quality_of_those_that_pass_the_gate_come_first(
+    gate, threshold, order, n_passed, tool, plain, scripted
+):
+    for n in (BEST_OF, 1):
+        rendered = scripted()
+        choice = tool.choose("cat", n, BEST_OF, gate, SEED)
+        assert places(choice.pictures, plain) == order[:n]
+        assert [picture.quality for picture in choice.pictures] == [QUALITY[place] for place in order[:n]]
+        assert [picture.faithfulness for picture in choice.pictures] == [FAITHFULNESS[place] for place in order[:n]]
+        assert (round(choice.threshold, 9), choice.n_passed) == (threshold, n_passed)
+        given = f"faithfulness {threshold:.3f}, quantile {choice.gate:g} of the bare concept's own pictures"
+        assert choice.note == f"{n_passed} of 4 candidates passed the gate ({given})"
+    seeds = [picture.seed for picture in plain]
+    assert rendered == [([picture.prompt for picture in plain], seeds), (["cat"] * BEST_OF, seeds)]
+
+
+def test_flagged_candidates_are_not_chosen(tool, plain, scripted):
+    scripted("", "nan", "blank", "", "", "", "unsafe")
+    choice = tool.choose("cat", 3, BEST_OF, 0, SEED)
+    assert places(choice.pictures, plain) == [3, 0]
+    assert (choice.n_candidates, choice.n_usable, choice.n_passed, choice.threshold) == (4, 2, 1, 0.2)
+    assert choice.note.endswith("; 2 flagged or with an explicit prompt")
+
+
+def test_where_all_are_flagged_the_first_are_given_as_they_are(tool, plain, scripted):
+    rendered = scripted(*["nan"] * BEST_OF)
+    choice = tool.choose("cat", 2, BEST_OF, 0.5, SEED)
+    assert places(choice.pictures, plain) == [0, 1] and len(rendered) == 1
+    found = {(picture.flagged, picture.quality, picture.faithfulness) for picture in choice.pictures}
+    assert found == {("nan", None, None)}
+    assert choice.note == "all 4 candidates are flagged, so that none could be judged"
+
+
+def test_without_pictures_of_the_bare_concept_the_gate_is_open(tool, plain, scripted):
+    scripted(*[""] * BEST_OF, *["unsafe"] * BEST_OF)
+    choice = tool.choose("cat", 1, BEST_OF, 1, SEED)
+    assert places(choice.pictures, plain) == [0] and choice.n_passed == BEST_OF
+    assert "open, because no picture of the bare concept could be judged" in choice.note
+
+
+def test_explicit_prompts_are_chosen_only_where_there_are_no_others(tool, plain, scripted, monkeypatch):
+    write = tool.writer.write
+
+    def write_marked(wanted, n_tokens):
+        prompts = zip(wanted, write(wanted, n_tokens), strict=True)
+        return [replace(prompt, explicit=one.sample > 0) for one, prompt in prompts]
+
+    monkeypatch.setattr(tool.writer, "write", write_marked)
+    scripted()
+    assert places(tool.imagine("cat", 3, SEED, best_of=BEST_OF), plain) == [0]
+    scripted("blank", "", "nan")
+    assert places(tool.imagine("cat", 3, SEED, best_of=BEST_OF), plain) == [1, 3]
+
+
+@pytest.mark.parametrize(("n", "best_of"), [(3, 2), (0, 2), (1, 0)])
+def test_the_best_of_too_few_are_refused(tool, n, best_of):
+    with pytest.raises(C2IError, match=f"1 to {best_of} pictures, found {n}: ask for fewer .*, or draw more"):
+        tool.imagine("cat", n, best_of=best_of)
+
+
+@pytest.mark.parametrize("gate", [-0.1, 1.5, float("nan")])
+def test_a_gate_that_is_no_quantile_is_refused(tool, gate):
+    with pytest.raises(C2IError, match=f"should be 0 to 1, found {gate:g}"):
+        tool.imagine("cat", 1, best_of=2, gate=gate)
+
+
+def test_a_gate_needs_candidates(tool):
+    with pytest.raises(C2IError, match="give best_of too"):
+        tool.imagine("cat", 1, gate=0.5)
+
+
+def test_judges_that_select_are_needed(run):
+    judges = run.profile.judges.model_copy(update={"selection": None})
+    changed = replace(run, profile=run.profile.model_copy(update={"judges": judges}))
+    with pytest.raises(C2IError, match="profile smoke names no judges to select by: add judges.selection"):
+        ConceptToImage(changed, "concept_only").imagine("cat", 1, best_of=2)

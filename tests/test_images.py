@@ -20,19 +20,23 @@ from test_processes import launch_two
 
 from c2i_lib.files import sha256_of
 from c2i_lib.images import generate_images, image_seed, read_images, read_metadata, save_png
+from c2i_lib.judges import shown_images
 from c2i_lib.stage import open_run
 
 PROMPTS = ["a red bicycle", "a cat", "blurry photo of an old house", "a dog next to a tree, flat vector icon", "x"]
 SEEDS = [1, 2, 3, 4, 5]
 
 
+def prompts_table(seeds, texts):
+    """Prompts of one arm for one concept, none of them explicit."""
+    rows = [(f"base-{n}", n, seed, text) for n, (seed, text) in enumerate(zip(seeds, texts, strict=True))]
+    table = pd.DataFrame(rows, columns=["prompt_id", "sample", "seed", "text"])
+    return table.assign(arm="base", replicate=1, concept="cat", explicit=False)
+
+
 @pytest.fixture
 def prompts_file(write_stage, tmp_path):
-    rows = [
-        (f"base-{n}", "base", "cat", n, seed, text) for n, (seed, text) in enumerate(zip(SEEDS, PROMPTS, strict=True))
-    ]
-    table = pd.DataFrame(rows, columns=["prompt_id", "arm", "concept", "sample", "seed", "text"])
-    return write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
+    return write_stage(tmp_path / "04_prompts", prompts=prompts_table(SEEDS, PROMPTS)) / "prompts.parquet"
 
 
 def written_at(folder) -> dict[str, int]:
@@ -41,7 +45,9 @@ def written_at(folder) -> dict[str, int]:
 
 def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, tiny_profile):
     table = generate_images(prompts_file, tmp_path / "05_images", tiny_profile)
-    assert table.columns.tolist() == ("image_id prompt_id arm concept sample prompt seed path sha256 flagged".split())
+    assert table.columns.tolist() == (
+        "image_id prompt_id arm replicate concept sample prompt seed path sha256 flagged".split()
+    )
     assert table["prompt"].tolist() == PROMPTS
     assert table["seed"].is_unique
     metadata = read_metadata(tmp_path / "05_images" / table["path"][2])
@@ -50,6 +56,7 @@ def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, 
         "seed": table["seed"][2],
         "prompt_seed": SEEDS[2],
         "arm": "base",
+        "replicate": 1,
         "concept": "cat",
     }
     expected |= {"steps": 3, "guidance": 4.0, "size": 16, "negative_prompt": "", "precision": "fp32", "flagged": ""}
@@ -57,6 +64,31 @@ def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, 
     assert expected.items() <= metadata.items()
     assert metadata["model"] == tiny_profile.images.model and metadata["profile"] == "smoke"
     assert metadata["versions"]["torch"] == torch.__version__
+
+
+def test_pictures_of_explicit_prompts_are_flagged_and_no_judge_sees_them(write_stage, tmp_path, tiny_profile):
+    table = prompts_table(SEEDS, PROMPTS).assign(explicit=[False, True, False, True, False])
+    file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
+    folder = tmp_path / "05_images"
+    for _ in range(2):  # the second time from the pictures' own metadata
+        found = generate_images(file, folder, tiny_profile)
+        assert found["flagged"].tolist() == ["", "explicit", "", "explicit", ""]
+        assert read_metadata(folder / "base-1.png")["flagged"] == "explicit"
+        (folder / "images.parquet").unlink()
+        (folder / "stage.json").unlink()
+    generate_images(file, folder, tiny_profile)
+    assert shown_images(folder / "images.parquet")["image_id"].tolist() == ["base-0", "base-2", "base-4"]
+
+
+def test_models_of_an_arm_share_noise_and_have_pictures_of_their_own(write_stage, tmp_path, tiny_profile):
+    table = pd.concat([prompts_table(SEEDS[:2], PROMPTS), prompts_table(SEEDS[:2], PROMPTS[2:])], ignore_index=True)
+    table = table.assign(replicate=[1, 1, 2, 2], prompt_id=["ft-0", "ft-1", "ft_2-0", "ft_2-1"], arm="ft")
+    file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
+    found = generate_images(file, tmp_path / "05_images", tiny_profile)
+    assert found["replicate"].tolist() == [1, 1, 2, 2] and found["image_id"].is_unique
+    assert found["seed"].tolist()[:2] == found["seed"].tolist()[2:]
+    assert found["sha256"].nunique() == 4
+    assert read_metadata(tmp_path / "05_images" / "ft_2-1.png")["replicate"] == 2
 
 
 def test_arms_are_compared_under_equal_noise(tiny_profile):
@@ -171,8 +203,7 @@ def make_run(folder, profile, write_stage, n=12):
     source = folder.parent / "profile.yaml"
     source.write_text(yaml.safe_dump(profile.model_dump(mode="json")), encoding="utf-8")
     run = open_run(source, folder)
-    rows = [(f"base-{k}", "base", "cat", k, k, f"{PROMPTS[k % 5]} {k}") for k in range(n)]
-    table = pd.DataFrame(rows, columns=["prompt_id", "arm", "concept", "sample", "seed", "text"])
+    table = prompts_table(range(n), [f"{PROMPTS[k % 5]} {k}" for k in range(n)])
     write_stage(run.folder(4), prompts=table)
     return run, ["-m", "c2i_lib", "images", "--profile", str(source), "--run-dir", str(folder)]
 

@@ -36,7 +36,7 @@ def write_images(folder, flags, prompts=NAMES) -> Path:
     with Stage(folder, {}):
         for number, picture in enumerate(PICTURES):
             save_png(picture / 255, folder / f"base-{number}.png", {})
-        table = pd.DataFrame({"concept": NAMES, "flagged": flags, "arm": "base", "prompt": prompts})
+        table = pd.DataFrame({"concept": NAMES, "flagged": flags, "arm": "base", "replicate": 1, "prompt": prompts})
         table["sample"] = range(len(table))
         table["image_id"] = [f"base-{number}" for number in table["sample"]]
         table["path"] = table["image_id"] + ".png"
@@ -55,7 +55,7 @@ def images_file(tmp_path):
 
 def test_flagged_images_get_no_score_and_the_others_those_of_the_two_judges(images_file, tmp_path):
     scores = score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE)
-    assert list(scores) == "image_id arm concept sample quality faithfulness".split()
+    assert list(scores) == "image_id arm replicate concept sample quality faithfulness".split()
     assert scores["image_id"].tolist() == ["base-0", "base-2", "base-3"]
     shown = [0, 2, 3]
     pictures, names = [PICTURES[place] for place in shown], [NAMES[place] for place in shown]
@@ -181,6 +181,12 @@ def test_judges_that_do_not_fit_their_role_are_refused(overrides, words):
         load_profile("smoke", overrides)
 
 
+@pytest.mark.parametrize("gate", [-0.1, 1.5])
+def test_a_gate_that_is_no_share_is_refused(gate):
+    with pytest.raises(ProfileError, match=r"judges\.selection\.gate"):
+        load_profile("smoke", {"judges.selection.gate": gate})
+
+
 def test_the_judge_that_selects_never_reports():
     """Not even by another score of the same model."""
     same = {"kind": "glyph_realism", "model": "embedded:glyph-judge"}
@@ -200,7 +206,7 @@ def test_one_judge_for_both_questions_is_refused():
 
 
 def test_an_unknown_key_of_a_judge_is_named_with_those_that_exist():
-    with pytest.raises(ProfileError, match=r"judges\.selection\.speed: unknown key; .*: quality, faithfulness"):
+    with pytest.raises(ProfileError, match=r"judges\.selection\.speed: unknown key; .*: quality, faithfulness, gate"):
         load_profile("smoke", {"judges.selection.speed": 1})
     with pytest.raises(ProfileError, match=r"judges\.others\.0\.name: unknown key; .*: kind, model, revision"):
         load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup", "name": 1}]})

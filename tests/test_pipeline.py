@@ -18,10 +18,10 @@ from c2i_lib.stage import STAGES, open_run
 
 LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
 COMPARISON = "arm baseline difference low high delta delta_low delta_high p p_holm"
-WRITTEN = "arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut"
+WRITTEN = "arm replicate concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut"
 TABLES = {
     **{f"01_captions/{name}": "caption_id text" for name in ("finetune_train", "finetune_eval", "mining", "length")},
-    **{f"02_models/{arm}/training_log": LOG for arm in ("ft", "ft_tags", "ft_topic")},
+    **{f"02_models/{name}/training_log": LOG for name in ("ft", "ft_tags", "ft_topic", "held_out")},
     "01_captions/length/lengths": "n_tokens captions",
     "02_models/perplexity/perplexity": "arm perplexity",
     "02_models/samples/samples": f"prompt_id {WRITTEN}",
@@ -31,7 +31,7 @@ TABLES = {
         "ambiguity_score length_score score rank proposal reason decision decided_by chosen examples"
     ),
     "04_prompts/prompts": (f"prompt_id {WRITTEN} perplexity nearest_caption similarity copied"),
-    "05_images/images": "image_id prompt_id arm concept sample prompt seed path sha256 flagged",
+    "05_images/images": "image_id prompt_id arm replicate concept sample prompt seed path sha256 flagged",
     "06_survey/items": (
         "survey item_id kind image_id prompt_id arm concept sample expected_quality expected_faithfulness"
     ),
@@ -48,7 +48,7 @@ TABLES = {
     ),
     "07_analysis/variance": "question component variance share sd simulated",
     "07_analysis/power": "question n_concepts effect power simulated",
-    "08_judges/scores/scores": "image_id arm concept sample quality faithfulness",
+    "08_judges/scores/scores": "image_id arm replicate concept sample quality faithfulness",
     "08_judges/validity/validity": "judge test measure value low high n",
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": f"question {COMPARISON}",
@@ -77,17 +77,17 @@ def test_a_run_leaves_every_other_documented_file(smoke_run):
     assert report["read"] == report["kept"] + sum(report["dropped"].values())
     concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))["concepts"]
     assert len(concepts) == len(set(concepts)) == 3
-    for arm in ("ft", "ft_tags", "ft_topic"):
+    for name in ("ft", "ft_tags", "ft_topic", "held_out"):
         assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
-            path.name for path in (smoke_run / "02_models" / arm).iterdir()
+            path.name for path in (smoke_run / "02_models" / name).iterdir()
         }
     images = pd.read_parquet(smoke_run / "05_images" / "images.parquet")
     assert {path.name for path in (smoke_run / "05_images").glob("*.png")} == set(images["path"])
-    assert len(images) == 5 * 3 * 2
+    assert len(images) == 6 * 3 * 2
     items = pd.read_parquet(smoke_run / "06_survey" / "items.parquet")
     pictures = {path.stem for path in (smoke_run / "06_survey" / "pictures").iterdir()}
     assert pictures == set(items["item_id"])
-    assert items.groupby("survey")["kind"].value_counts().unstack().loc["survey_1"].tolist() == [1, 12, 3]
+    assert items.groupby("survey")["kind"].value_counts().unstack().loc["survey_1"].tolist() == [1, 15, 3]
 
 
 @pytest.mark.notebooks
@@ -99,7 +99,7 @@ def test_the_whole_run_belongs_together(smoke_run):
     assert set(images["prompt_id"]) == set(prompts["prompt_id"])
     shown = set(images.loc[images["flagged"] == "", "image_id"])
     assert shown == set(scores["image_id"])
-    rated = set(images.loc[images["arm"] != "ft_topic", "image_id"]) & shown  # the survey has the other four arms
+    rated = set(images.loc[images["arm"] != "retrieved", "image_id"]) & shown  # the survey has the other five arms
     assert rated == set(items.loc[items["kind"] == "image", "image_id"])
     assert set(items["item_id"]) == set(ratings["item_id"])
     assert len(ratings) == len(items) * 2 * 3  # questions, raters

@@ -16,7 +16,7 @@ from c2i_lib.prompts import diversity, generate_prompts, nearest_captions, write
 from c2i_lib.stage import Stage
 
 COLUMNS = (
-    "prompt_id arm concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut perplexity "
+    "prompt_id arm replicate concept sample seed text n_tokens ended redrawn explicit n_tti_tokens cut perplexity "
     "nearest_caption similarity copied"
 )
 
@@ -60,15 +60,19 @@ def test_every_arm_writes_every_prompt(stages, tmp_path, tiny_profile):
     checkpoints, length_file, train_file = stages
     concepts = ["red bicycle", "cat"]
     table = generate_prompts(checkpoints, concepts, length_file, train_file, tmp_path / "04_prompts", tiny_profile)
-    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 5 * 2 * 2
+    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 6 * 2 * 2
     assert table["prompt_id"].is_unique and table["seed"].is_unique
     assert (table.loc[table["arm"] == "concept_only", "text"].isin(concepts)).all()
-    leading = table[table["arm"] != "ft_topic"]  # where the topic tag names it, the concept may be anywhere
+    # Where the topic tag names the concept, and in a caption that is looked up, it may be anywhere.
+    leading = table[~table["arm"].isin(["ft_topic", "retrieved"])]
     assert leading.apply(lambda row: row["text"].startswith(row["concept"]), axis=1).all()
     assert (table["text"] != "").all() and not table["text"].str.contains("[", regex=False).all()
     assert np.isfinite(table["perplexity"]).all()
     assert table.columns.tolist() == COLUMNS.split()
     assert (table["n_tti_tokens"] <= 16).all(), "the tiny TTI model sees 16 tokens"
+    assert table["replicate"].eq(1).all()
+    copied = table[table["arm"] == "retrieved"]
+    assert copied["copied"].all() and not copied.duplicated(["concept", "text"]).any()
 
 
 def test_the_batch_size_changes_no_prompt(stages, tmp_path, tiny_profile):
@@ -97,6 +101,50 @@ def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_pr
     some = {"ft": checkpoints["ft"]}
     with pytest.raises(C2IError, match=r"\['ft_tags', 'ft_topic'\], but no checkpoint"):
         generate_prompts(some, ["cat"], length_file, train_file, tmp_path / "04_prompts", tiny_profile)
+
+
+@pytest.fixture
+def two_models(tiny_profile):
+    """The profile with two models of the arm ft."""
+    finetuning = tiny_profile.finetuning.model_copy(update={"n_seeds": 2})
+    prompts = tiny_profile.prompts.model_copy(update={"arms": ("concept_only", "ft")})
+    return tiny_profile.model_copy(update={"finetuning": finetuning, "prompts": prompts})
+
+
+def test_two_models_of_an_arm_write_under_the_same_seeds_and_are_told_apart(stages, tmp_path, two_models):
+    """So they differ by their training alone. An arm without training has one model."""
+    checkpoints, length_file, train_file = stages
+    checkpoints = {"ft": checkpoints["ft"], "ft_2": checkpoints["ft_topic"], "held_out": tmp_path / "not needed"}
+    folder = tmp_path / "04_prompts"
+    table = generate_prompts(checkpoints, ["cat", "dog"], length_file, train_file, folder, two_models)
+    sizes = table.groupby(["arm", "replicate"]).size()
+    assert sizes.to_dict() == {("concept_only", 1): 4, ("ft", 1): 4, ("ft", 2): 4}
+    assert table["prompt_id"].is_unique and not list(folder.glob("part_*"))
+    first, second = (table[(table["arm"] == "ft") & (table["replicate"] == number)] for number in (1, 2))
+    same = ["arm", "concept", "sample", "seed"]
+    assert first[same].to_numpy().tolist() == second[same].to_numpy().tolist()
+    assert first["text"].tolist() != second["text"].tolist()
+    assert second["prompt_id"].str.startswith("ft_2-").all() and first["prompt_id"].str.startswith("ft-").all()
+
+
+def test_more_models_of_an_arm_leave_the_prompts_of_the_first_as_they_are(stages, tmp_path, two_models):
+    checkpoints, length_file, train_file = stages
+    checkpoints = {"ft": checkpoints["ft"], "ft_2": checkpoints["ft_topic"]}
+    tables = []
+    for n_seeds in (1, 2):
+        finetuning = two_models.finetuning.model_copy(update={"n_seeds": n_seeds})
+        profile = two_models.model_copy(update={"finetuning": finetuning})
+        folder = tmp_path / str(n_seeds) / "04_prompts"
+        tables.append(generate_prompts(checkpoints, ["cat"], length_file, train_file, folder, profile))
+    assert len(tables[1]) == len(tables[0]) + 2
+    first = tables[1][tables[1]["replicate"] == 1]
+    assert first[["prompt_id", "text"]].equals(tables[0][["prompt_id", "text"]])
+
+
+def test_a_model_of_an_arm_that_has_no_checkpoint_is_named(stages, tmp_path, two_models):
+    checkpoints, length_file, train_file = stages
+    with pytest.raises(C2IError, match=r"\['ft_2'\], but no checkpoint"):
+        generate_prompts(checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", two_models)
 
 
 def test_samples_have_one_prompt_per_arm_and_concept_and_are_written_once(stages, tmp_path, tiny_profile, monkeypatch):
@@ -147,7 +195,7 @@ def test_an_interrupted_stage_goes_on_with_the_next_arm(stages, tmp_path, tiny_p
     with pytest.raises(KeyboardInterrupt):
         generate_prompts(*places)
     table = generate_prompts(*places)
-    assert written == ["concept_only", "base", "ft", "ft", "ft_tags", "ft_topic"]
+    assert written == ["concept_only", "retrieved", "base", "ft", "ft", "ft_tags", "ft_topic"]
     assert table["arm"].unique().tolist() == list(tiny_profile.prompts.arms)
 
 
@@ -160,7 +208,7 @@ def test_more_samples_and_concepts_leave_the_first_prompts_as_they_are(stages, t
         folder = tmp_path / str(n) / "04_prompts"
         table = generate_prompts(checkpoints, concepts, length_file, train_file, folder, profile)
         texts.append(table.set_index("prompt_id")["text"])
-    assert (texts[1].loc[texts[0].index] == texts[0]).all() and len(texts[0]) == 10
+    assert (texts[1].loc[texts[0].index] == texts[0]).all() and len(texts[0]) == 12
 
 
 def test_a_given_length_takes_the_place_of_the_mean(stages, tmp_path, tiny_profile):

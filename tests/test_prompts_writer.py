@@ -199,10 +199,30 @@ def test_a_tokenizer_can_come_from_elsewhere(profile, tiny_language_model, tmp_p
 
 
 def test_an_unknown_arm_names_the_known_ones(profile, make):
-    with pytest.raises(C2IError, match="unknown arm 'best': use one of concept_only, base, .*, goes_on, rephrases"):
+    with pytest.raises(
+        C2IError, match="unknown arm 'best': use one of concept_only, retrieved, base, .*, goes_on, rephrases"
+    ):
         make("best", profile)
     with pytest.raises(C2IError, match="'ft', but no checkpoint"):
         Writer("ft", profile)
+
+
+def test_retrieved_gives_the_nearest_captions_fitted_and_marked_and_nothing_without_captions(
+    profile, tiny_tti, tmp_path
+):
+    captions = ["a bicycle", "photo of a cat sleeping", "a nude kitten", "cat", f"a cat {'and a tree ' * 9}"]
+    profile = blacklist(profile, tmp_path / "words.txt", "nude")
+    profile = profile.model_copy(update={"images": profile.images.model_copy(update={"model": str(tiny_tti)})})
+    prompts = Writer("retrieved", profile, captions=captions).write(wanted(["cat"], 4, "retrieved"), N_TOKENS)
+    texts = [prompt.text for prompt in prompts]
+    assert texts[0] == captions[1] and texts[3] == captions[0] and "cat" not in texts
+    assert [prompt.explicit for prompt in prompts] == ["nude" in text for text in texts] and any(
+        "nude" in t for t in texts
+    )
+    assert [prompt.cut for prompt in prompts] == ["tree" in text for text in texts]
+    assert all(prompt.redrawn == 0 and prompt.ended and prompt.n_tti_tokens <= 16 for prompt in prompts)
+    with pytest.raises(C2IError, match="retrieved needs captions"):
+        Writer("retrieved", profile)
 
 
 def test_the_first_tokens_that_are_allowed_are_known_by_their_text(profile, make, tiny_language_model):

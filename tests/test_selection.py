@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.selection import best_of, choose, frontier, thresholds
+from c2i_lib.selection import best_of, choose, frontier, ranked, thresholds
 
 
 def make(seed=0, n_concepts=20, n=8):
@@ -29,6 +29,28 @@ def test_the_best_in_quality_of_those_that_reach_the_gate_is_chosen():
     assert choose(quality, faithfulness, 0.5).tolist() == [2]
     assert choose(quality, faithfulness, 0.7).tolist() == [1]
     assert choose(quality, faithfulness, 0.9).tolist() == [1]  # none is faithful enough: the most faithful
+
+
+def test_all_are_ranked_those_that_pass_by_quality_and_the_others_by_faithfulness():
+    quality, faithfulness = np.array([0.9, 0.5, 0.7, 0.8]), np.array([0.1, 0.8, 0.6, 0.3])
+    assert ranked(quality, faithfulness, -np.inf).tolist() == [0, 3, 2, 1]
+    assert ranked(quality, faithfulness, 0.5).tolist() == [2, 1, 3, 0]
+    assert ranked(quality, faithfulness, 0.9).tolist() == [1, 2, 3, 0]
+    assert ranked(quality, np.array([np.nan, 0.8, 0.6, 0.3]), 0.9).tolist() == [1, 2, 3, 0]
+    assert ranked(np.zeros(4), np.zeros(4), 0).tolist() == ranked(np.zeros(4), np.zeros(4), 1).tolist() == [0, 1, 2, 3]
+    assert ranked(np.empty(0), np.empty(0), 0).tolist() == []
+
+
+def test_the_first_in_rank_is_the_chosen_one():
+    """Against the definition, for many candidates at once and with equal scores among them."""
+    random = np.random.default_rng(3)
+    quality, faithfulness = random.integers(0, 4, (2, 500, 6)).astype(float)
+    for threshold in (-np.inf, 1, 2, 3, 9):
+        passed = faithfulness >= threshold
+        best = np.where(passed, quality, -np.inf).argmax(-1)
+        expected = np.where(passed.any(-1), best, faithfulness.argmax(-1))
+        assert (choose(quality, faithfulness, threshold) == expected).all()
+        assert (np.sort(ranked(quality, faithfulness, threshold)) == np.arange(6)).all()
 
 
 def test_the_gate_is_a_quantile_of_the_bare_concepts_own_pictures():

@@ -15,6 +15,7 @@ NAMES = [str(path.relative_to(LIBRARY).with_suffix("")).replace("/", ".") for pa
 STAGES = "captions finetuning concepts prompts images judges survey analysis".split()
 SHARED = "config files stage errors runtime processes language_model effects simulation".split()
 SHARED += "power variance validity mixed_model explicit prompt_settings sections judge_settings".split()
+SHARED += "code_hash finetuning_settings text_measures".split()
 SHARED_PACKAGES = ("agreement", "embedded.", "noun_phrases.")
 # Modules whose tests are in the file of another module, or that hold nothing to test.
 TESTED_ELSEWHERE = {
@@ -28,10 +29,11 @@ TESTED_ELSEWHERE = {
     "concepts.__init__": "test_concepts.py",
     "finetuning.__init__": "test_finetuning.py",
     "finetuning.checkpoints": "test_finetuning_training.py",
+    "finetuning_settings": "test_config.py",
     "noun_phrases.__init__": None,
     "prompt_settings": "test_config.py",
     "prompts.__init__": "test_prompts.py",
-    "prompts.measures": "test_prompts.py",
+    "text_measures": "test_prompts.py",
     "embedded.__init__": None,
     "images.__init__": "test_images.py",
     "embedded.captions": "test_embedded_world.py",

@@ -39,7 +39,8 @@ def make_images(arms=ARMS, n_concepts=2, n_samples=2):
     table = pd.DataFrame(keys, columns=["arm", "concept", "sample"])
     table["concept"] = "concept " + table["concept"].astype(str)
     table["image_id"] = table["prompt_id"] = [f"{arm}-{concept}-{n}" for arm, concept, n in keys]
-    return table.assign(path=table["image_id"] + ".png", sha256="content of " + table["image_id"], flagged="")
+    table = table.assign(path=table["image_id"] + ".png", sha256="content of " + table["image_id"], flagged="")
+    return table.assign(replicate=1)
 
 
 @pytest.fixture
@@ -186,6 +187,19 @@ def test_flagged_images_are_not_shown_and_counted_rightly(tmp_path, profile, cap
     items = build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
     assert (items["kind"] == "image").sum() == 11 and not set(flagged) & set(items["image_id"])
     assert "1 flagged" in capsys.readouterr().out
+
+
+def test_of_an_arm_with_several_models_only_the_first_is_shown(tmp_path, profile, capsys):
+    """More models would make a survey longer, and unlike that of a profile with one."""
+    first = make_images(("concept_only", *ARMS))
+    second = first[first["arm"] == "ft"].assign(replicate=2, flagged="blank")
+    for name in ("image_id", "prompt_id", "path"):
+        second[name] = second[name].str.replace("ft-", "ft_2-")
+    images = pd.concat([first, second], ignore_index=True)
+    items = build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
+    shown = set(items.loc[items["kind"] != "check", "image_id"])
+    assert shown == set(first.loc[first["arm"] != "concept_only", "image_id"])
+    assert "flagged" not in capsys.readouterr().out, "what is in no survey anyway is not counted"
 
 
 def test_collecting_ratings_does_not_build_the_survey_again(built, images_file, profile):

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from c2i_lib import tables
 from c2i_lib.tables import (
     format_agreement,
     format_comparison,
@@ -108,3 +109,30 @@ def test_both_files_hold_the_caption_and_the_same_numbers(tmp_path):
 def test_saving_again_gives_the_same_bytes(tmp_path):
     first = [path.read_bytes() for path in save_table(format_table1(TABLE1), tmp_path, "t", "c")]
     assert first == [path.read_bytes() for path in save_table(format_table1(TABLE1), tmp_path, "t", "c")]
+
+
+def test_intervals_become_a_wide_table_in_the_order_of_appearance():
+    rows = [("z", "ft", 1.0), ("z", "base", 2.0), ("a", "ft", 3.0), ("a", "base", -4.0)]
+    table = pd.DataFrame(
+        [(*row, row[2] - 1, row[2] + 1) for row in rows], columns=["measure", "arm", "mean", "low", "high"]
+    )
+    wide = tables.format_intervals(table, "mean", "arm", "measure")
+    assert wide.columns.tolist() == ["arm", "z", "a"] and wide["arm"].tolist() == ["ft", "base"]
+    assert wide["a"].tolist() == ["3.00 [2.00, 4.00]", "−4.00 [−5.00, −3.00]"]
+
+
+def test_effects_have_a_star_where_the_adjusted_p_is_small():
+    rows = [
+        ("all", "quality", "ft", "base", 0.2, 0.1, 0.3, 0.01),
+        ("all", "faithfulness", "ft", "base", 0.2, -0.1, 0.5, 0.2),
+    ]
+    names = ["group", "question", "arm", "baseline", "difference", "low", "high", "p_holm"]
+    table = tables.format_effects(pd.DataFrame(rows, columns=names))
+    assert table.loc[0].tolist() == ["ft − base", "all", "0.20 [0.10, 0.30]*", "0.20 [−0.10, 0.50]"]
+
+
+def test_the_numbers_behind_a_table_are_kept_unrounded(tmp_path):
+    numbers = pd.DataFrame({"mean": [1 / 3]})
+    paths = tables.save_table(tables.format_numbers(numbers), tmp_path, "08_x", "A table.", numbers)
+    assert [path.suffix for path in paths] == [".tex", ".md", ".parquet"]
+    assert pd.read_parquet(paths[2])["mean"].item() == 1 / 3

@@ -20,9 +20,9 @@ from c2i_lib.errors import C2IError
 from c2i_lib.files import hash_of, seed_of, write_json, write_table
 from c2i_lib.finetuning_settings import FINETUNED_ARMS, replicates
 from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
-from c2i_lib.prompts.measures import diversity, nearest_captions
 from c2i_lib.prompts.writer import Wanted, Writer, Written
 from c2i_lib.stage import Stage, read_table
+from c2i_lib.text_measures import diversity, nearest_captions
 
 __all__ = [
     "Wanted",

@@ -1,0 +1,118 @@
+"""How far prompts lie from the captions that the TTI model learned from.
+
+In: ``prompts.parquet``, captions of the finetuning splits, and a caption model that no arm is. Out, in
+``08_judges/closeness/``: ``closeness.parquet`` (``prompt_id, arm, replicate, concept, sample, log_likelihood, meaning,
+wording, copied``; higher is closer) and ``clouds.parquet`` (``arm, distance, low, high``: how far the cloud of an arm's
+prompts lies from that of the captions; lower is closer). The arm ``captions`` is held-out captions themselves: no
+prompt can be expected to come closer. Ignored: pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from c2i_lib.config import Profile
+from c2i_lib.effects import expanded_interval, resampled_shares
+from c2i_lib.embedded.judge import embed_texts
+from c2i_lib.files import write_table
+from c2i_lib.language_model import load_language_model, load_tokenizer, perplexity
+from c2i_lib.stage import Stage, read_table
+from c2i_lib.text_measures import nearest_captions
+
+CAPTIONS = "captions"  # the arm of held-out captions
+NEIGHBOURS = 10  # nearest captions in meaning, whose mean cosine counts
+MAX_CAPTIONS = 2000  # of a cloud: the distance needs all pairs
+_KEYS = ["prompt_id", "arm", "replicate", "concept", "sample"]
+
+
+def kernel_sums(a: torch.Tensor, b: torch.Tensor, groups_a: np.ndarray, groups_b: np.ndarray) -> np.ndarray:
+    """``(n_groups_a, n_groups_b)`` sums of the kernel over pairs of unit vectors ``(n, d)`` of two groups.
+
+    The kernel is KID's polynomial of degree 3 (Bińkowski et al. 2018, arXiv:1801.01401), scaled for unit vectors: the
+    cube of (1 + cosine) / 2.
+    """
+    values = ((1 + a.double() @ b.double().T) / 2).pow(3)
+    indicator = [torch.nn.functional.one_hot(torch.tensor(groups)).to(values.dtype) for groups in (groups_a, groups_b)]
+    return (indicator[0].T @ values @ indicator[1]).numpy()
+
+
+def cloud_distance(
+    texts: torch.Tensor, groups: Sequence[str], captions: torch.Tensor, n_bootstrap: int, confidence: float, seed: int
+) -> tuple[float, float, float]:
+    """Squared maximum mean discrepancy (Gretton et al. 2012) of two clouds of unit vectors, with its interval.
+
+    ``groups``: the concept of each text. Pairs of one concept are left out, because its prompts are alike and would
+    count as closeness; the interval resamples concepts and takes the captions as they are.
+    """
+    codes = pd.factorize(np.asarray(groups), sort=True)[0]
+    sizes, one = np.bincount(codes).astype(float), np.zeros(len(captions), int)
+    within = kernel_sums(texts, texts, codes, codes)
+    across = kernel_sums(texts, captions, codes, one)[:, 0]
+    among = kernel_sums(captions, captions, one, one)[0, 0] - len(captions)  # a vector with itself is 1
+    among /= len(captions) * (len(captions) - 1)
+    weights = resampled_shares(len(sizes), n_bootstrap, seed)
+    # A concept that was drawn twice is no pair with itself either.
+    pairs = np.einsum("di,ij,dj->d", weights, within, weights, optimize=True) - weights**2 @ np.diag(within)
+    counts = (weights @ sizes) ** 2 - weights**2 @ sizes**2
+    # A resample that holds one concept alone has no pairs; with few concepts there are such.
+    own = np.divide(pairs, counts, out=np.full(len(pairs), np.nan), where=counts > 0)
+    values = own - 2 * (weights @ across) / ((weights @ sizes) * len(captions)) + among
+    return expanded_interval(values, len(sizes), confidence)
+
+
+def neighbours_in_meaning(texts: torch.Tensor, captions: torch.Tensor) -> np.ndarray:
+    """``(n,)`` mean cosine of each unit vector to its ``NEIGHBOURS`` nearest captions."""
+    nearest = min(NEIGHBOURS, len(captions))
+    return torch.cat([(part @ captions.T).topk(nearest, dim=1).values.mean(1) for part in texts.split(512)]).numpy()
+
+
+def _with_captions(prompts: pd.DataFrame, held_out: Sequence[str]) -> pd.DataFrame:
+    """Prompts, and held-out captions as one more arm, each a concept of its own."""
+    names = [f"{CAPTIONS}-{number}" for number in range(len(held_out))]
+    table = pd.DataFrame({"prompt_id": names, "concept": names, "text": held_out})
+    table = table.assign(arm=CAPTIONS, replicate=1, sample=0)
+    return pd.concat([prompts[[*_KEYS, "text"]], table[[*_KEYS, "text"]]], ignore_index=True)
+
+
+def measure_closeness(
+    prompts_file: Path, captions_dir: Path, held_out_model: Path | None, out_dir: Path, profile: Profile
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure every prompt, and the cloud of every arm's, against the captions of ``finetune_train``.
+
+    Returns ``closeness.parquet`` and ``clouds.parquet``. ``captions_dir``: the folder of stage 01; ``held_out_model``:
+    the checkpoint ``held_out`` of stage 02, or None, and then there is no column ``log_likelihood``.
+    """
+    folder, settings = Path(out_dir), profile.analysis
+    train_file, eval_file = (Path(captions_dir) / f"finetune_{part}.parquet" for part in ("train", "eval"))
+    inputs = [prompts_file, train_file, eval_file]
+    inputs += [Path(held_out_model) / "model.safetensors"] if held_out_model else []
+    with Stage(folder, {**settings.model_dump(), "seed": profile.seed}, inputs, __name__) as stage:
+        if not stage.done:
+            captions = read_table(train_file)["text"].tolist()
+            table = _with_captions(read_table(prompts_file), read_table(eval_file)["text"].tolist())
+            texts, of_captions = embed_texts(table["text"].tolist()), embed_texts(captions)
+            nearest = nearest_captions(table["text"], captions)
+            table["wording"], table["copied"] = nearest["similarity"], nearest["copied"]
+            table["meaning"] = neighbours_in_meaning(texts, of_captions).round(5)
+            measures = ["meaning", "wording", "copied"]
+            if held_out_model:
+                model = load_language_model(str(held_out_model)), load_tokenizer(str(held_out_model))
+                table["log_likelihood"] = -np.log(perplexity(*model, table["text"].tolist())).round(5)
+                measures = ["log_likelihood", *measures]
+            write_table(folder / "closeness.parquet", table[[*_KEYS, *measures]])
+            write_table(folder / "clouds.parquet", _clouds(table, texts, of_captions[:MAX_CAPTIONS], profile))
+    return pd.read_parquet(folder / "closeness.parquet"), pd.read_parquet(folder / "clouds.parquet")
+
+
+def _clouds(table: pd.DataFrame, texts: torch.Tensor, captions: torch.Tensor, profile: Profile) -> pd.DataFrame:
+    numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
+    rows = []
+    for arm in dict.fromkeys(table["arm"]):
+        own = (table["arm"] == arm).to_numpy()
+        rows.append((arm, *cloud_distance(texts[own], table["concept"][own].tolist(), captions, *numbers)))
+    return pd.DataFrame(rows, columns=["arm", "distance", "low", "high"])
