@@ -6,7 +6,8 @@ In: tables of the stages. Out: ``<name>.pdf`` and ``<name>.png``. Every figure c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,6 +24,16 @@ ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft
 ARM_COLORS |= {"ft_topic": "#CC79A7", "retrieved": "#888888"}
 
 
+@contextmanager
+def in_style() -> Iterator[None]:
+    """The house's style, for a while."""
+    # Notebooks load their backend with the first figure. Loaded inside the context, what it sets would be undone at the
+    # context's end, and later figures of the notebook would not be shown.
+    plt.close(plt.figure())
+    with plt.style.context(STYLE):
+        yield
+
+
 def save_figure(figure: Figure, folder: Path, name: str, label: str = "", dpi: int = 300) -> list[Path]:
     """Write ``figure`` as PDF and PNG without dates, with ``label`` in small grey print below. Returns both.
 
@@ -32,7 +43,7 @@ def save_figure(figure: Figure, folder: Path, name: str, label: str = "", dpi: i
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
         paths.append(Path(folder) / f"{name}{suffix}")
-        with plt.style.context(STYLE), atomic_path(paths[-1]) as temporary:
+        with in_style(), atomic_path(paths[-1]) as temporary:
             figure.savefig(temporary, metadata=metadata, dpi=dpi)
     note.remove()
     return paths
@@ -42,7 +53,7 @@ def plot_funnel(report: Mapping) -> Figure:
     """Captions that are left after each reason for dropping (of ``report.json``), from read to kept."""
     steps = [("read", 0), *((name, n) for name, n in report["dropped"].items() if n)]
     left = report["read"] - np.cumsum([n for _, n in steps])
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 0.7 + 0.22 * len(steps)))
         axes.barh(range(len(steps)), left, color="#0072B2", height=0.7)
         for place, ((_, n), rest) in enumerate(zip(steps, left, strict=True)):
@@ -56,7 +67,7 @@ def plot_funnel(report: Mapping) -> Figure:
 
 def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
     """Distribution of caption lengths in tokens (``lengths.parquet``), with the mean that prompts take."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 1.8))
         longest = int(max(2 * measured["p95_tokens"], 10))
         shown = lengths[lengths["n_tokens"] <= longest]
@@ -77,7 +88,7 @@ def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
 
 def plot_training(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Training loss (smoothed over 1/20 of the steps) and evaluation loss (points) against step, per arm."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 2.2))
         for arm, log in logs.items():
             smooth = log["loss"].rolling(max(1, len(log) // 20), min_periods=1).mean()
@@ -91,7 +102,7 @@ def plot_training(logs: Mapping[str, pd.DataFrame]) -> Figure:
 
 def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
     """Noun phrases by frequency and number of senses; the chosen ones in colour and named."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(figsize=(PAGE, 2.6))
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(candidates))
         height = candidates["senses"] + jitter
@@ -121,7 +132,7 @@ def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
 
 def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
     """Perplexity under the base model and similarity to the nearest training caption, per arm."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0))
         arms = list(dict.fromkeys(prompts["arm"]))
         random = np.random.default_rng(0)
@@ -140,7 +151,7 @@ def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
 
 def plot_quality_faithfulness(quality: pd.DataFrame, faithfulness: pd.DataFrame) -> Figure:
     """Mean judge scores per arm with their intervals (``effects.bootstrap_means`` of each)."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
         for across, up in zip(faithfulness.itertuples(), quality.itertuples(), strict=True):
             axes.errorbar(
@@ -168,7 +179,7 @@ def _wrap(text: str, width: int = 24, n_lines: int = 3) -> str:
 def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str], sample: int = 0) -> Figure:
     """Concepts (rows) × arms (columns), one sample each, with the prompt below each picture."""
     arms = list(dict.fromkeys(images["arm"]))
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(len(concepts), len(arms), figsize=(PAGE, 1.75 * len(concepts)), squeeze=False)
         for line, concept in zip(axes, concepts, strict=True):
             for axis, arm in zip(line, arms, strict=True):
@@ -187,7 +198,7 @@ def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str],
 def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4) -> Figure:
     """A plain grid of pictures with captions."""
     n_rows = -(-len(pictures) // columns)
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(n_rows, columns, figsize=(PAGE, 2.1 * n_rows), squeeze=False)
         for axis in axes.flat:
             axis.axis("off")
@@ -204,7 +215,7 @@ def plot_overview(pictures: pd.DataFrame, folder: Path) -> Figure:
     """
     n_rows, middle = len(pictures), {"ha": "center", "va": "center"}
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "linewidth": 0.8}
-    with plt.style.context(STYLE):
+    with in_style():
         figure = plt.figure(figsize=(PAGE, 1.05 * n_rows + 0.2))
         grid = figure.add_gridspec(n_rows, 3, width_ratios=(1, 2.4, 1.2))
         start = figure.add_subplot(grid[:, 0])

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from c2i_lib.figures import ARM_COLORS, PAGE, STYLE
+from c2i_lib.figures import ARM_COLORS, PAGE, in_style
 
 MEASURE_NAMES = {
     "log_likelihood": "log-likelihood\n(held-out caption model)",
@@ -37,7 +37,7 @@ def plot_frontier(frontier: pd.DataFrame, gate: float) -> Figure:
     (dotted) and with ``gate`` (solid); right: as the gate rises from none, at the largest n. Bars are intervals of the
     last point."""
     largest = frontier["n"].max()
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 3.0), sharex=True, sharey=True)
         for arm, rows in frontier.groupby("arm", sort=False):
             single, color = rows[rows["n"] == 1], ARM_COLORS.get(arm)
@@ -76,7 +76,7 @@ def plot_closeness(closeness: pd.DataFrame, reference: str = "captions") -> Figu
     """Every measure of closeness per arm with intervals; the grey line is held-out captions themselves."""
     measures = [name for name in MEASURE_NAMES if name in set(closeness["measure"])]
     arms = [arm for arm in dict.fromkeys(closeness["arm"]) if arm != reference]
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.9), sharey=True)
         for axis, measure in zip(axes, measures, strict=True):
             rows = closeness[closeness["measure"] == measure].set_index("arm")
@@ -95,7 +95,7 @@ def plot_effects(effects: pd.DataFrame, baselines: Sequence[str] = ("concept_onl
     shown = effects[effects["baseline"].isin(baselines)]
     pairs = list(dict.fromkeys(zip(shown["arm"], shown["baseline"], strict=True)))
     groups = list(dict.fromkeys(shown["group"]))
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.32 * len(pairs) + 0.7), sharey=True)
         for axis, (question, rows) in zip(axes, shown.groupby("question", sort=False), strict=True):
             for row in rows.to_dict("records"):
@@ -117,7 +117,7 @@ def plot_mechanism(slopes: pd.DataFrame, mediation: pd.DataFrame) -> Figure:
     Right: an arm's effect on quality against ``base``, and how much of it goes through the log-likelihood of its
     prompts (or through the first measure there is)."""
     measures = list(dict.fromkeys(slopes["measure"]))
-    with plt.style.context(STYLE):
+    with in_style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.4))
         for row in slopes.to_dict("records"):
             number = list(OUTCOME_COLORS).index(row["outcome"]) * 2 + (row["within"] != "concept")

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from c2i_lib.figures import PAGE, STYLE
+from c2i_lib.figures import PAGE, in_style
 
 DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 _EFFECT_COLORS = ("#56B4E9", "#0072B2", "#000000")
@@ -47,7 +47,7 @@ def _draw_shares(axis: Axes, place: float, shares: Sequence[float], centred: boo
 def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
     """Diverging stacked bars per question and arm: shares of each scale point, centred on the scale's middle."""
     arms, points = list(dict.fromkeys(ratings["arm"])), range(1, scale_points + 1)
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.25 * len(arms)), sharey=True)
         for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=False):
             for place, arm in enumerate(arms):
@@ -66,7 +66,7 @@ def plot_scale_use(raters: pd.DataFrame, scale_points: int) -> Figure:
     """Each rater's shares of the scale's points (``raters.rater_table``), with their kappa with the others."""
     names = sorted(raters["rater"].unique())
     columns = [f"share_{point}" for point in range(1, scale_points + 1)]
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.22 * len(names)), sharey=True)
         for axis, (question, group) in zip(axes, raters.groupby("question", sort=False), strict=False):
             of_rater = group.set_index("rater")
@@ -90,7 +90,7 @@ def plot_differences(differences: pd.DataFrame, comparison: pd.DataFrame) -> Fig
     """
     questions = list(dict.fromkeys(comparison["question"]))
     pairs = list(dict.fromkeys(zip(comparison["arm"], comparison["baseline"], strict=True)))
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(
             1, len(questions), figsize=(PAGE, 0.7 + 0.27 * len(pairs)), sharey=True, squeeze=False
         )
@@ -126,7 +126,7 @@ def _heat_map(axis: Axes, values: np.ndarray, names: Sequence, low: float, high:
 
 def plot_agreement(confusions: Mapping[str, np.ndarray], kappas: Mapping[str, pd.DataFrame]) -> Figure:
     """Per question: how two raters rate the same image (share of pairs), and each pair's quadratic kappa."""
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(len(confusions), 2, figsize=(PAGE, 2.4 * len(confusions)), squeeze=False)
         for line, question in zip(axes, confusions, strict=True):
             shares = confusions[question]
@@ -143,7 +143,7 @@ def plot_variance(variance: pd.DataFrame) -> Figure:
     components = list(dict.fromkeys(variance["component"]))
     colors = dict(zip(components, ("#009E73", "#0072B2", "#56B4E9", "#E69F00", "#BBBBBB"), strict=False))
     colors["rest"] = "#BBBBBB"
-    with plt.style.context(STYLE):
+    with in_style():
         questions = list(dict.fromkeys(variance["question"]))
         figure, axis = plt.subplots(figsize=(PAGE, 0.8 + 0.28 * len(questions)))
         for place, question in enumerate(questions):
@@ -166,7 +166,7 @@ def plot_variance(variance: pd.DataFrame) -> Figure:
 def plot_power(power: pd.DataFrame, n_concepts: int) -> Figure:
     """Power against the number of concepts for several true differences, per question; this study's size is marked."""
     questions = list(dict.fromkeys(power["question"]))
-    with plt.style.context(STYLE):
+    with in_style():
         figure, axes = plt.subplots(1, len(questions), figsize=(PAGE, 2.1), sharey=True, squeeze=False)
         for axis, question in zip(axes[0], questions, strict=True):
             of_question = power[power["question"] == question]

@@ -8,7 +8,7 @@ from c2i_lib.errors import ProfileError
 from c2i_lib.finetuning_settings import checkpoint_arms, replicates
 
 OWN = {"model": "some/model", "template": "{concept}"}
-ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "mine"]
+ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "ft_topic", "mine"]
 
 
 @pytest.mark.parametrize("name", ["closed_world", "cpu", "paper", "smoke"])
@@ -180,9 +180,10 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path, text):
 
 
 def test_overrides_change_only_what_they_name():
-    changed = load_profile("smoke", {"finetuning.epochs": 9, "prompts.arms": ["concept_only", "base", "ft_tags", "ft"]})
+    arms = ("ft_topic", "concept_only", "base", "ft_tags", "ft")
+    changed = load_profile("smoke", {"finetuning.epochs": 9, "prompts.arms": list(arms)})
     assert changed.finetuning.epochs == 9
-    assert changed.prompts.arms == ("concept_only", "base", "ft_tags", "ft")
+    assert changed.prompts.arms == arms
     assert changed.images == load_profile("smoke").images
 
 

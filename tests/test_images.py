@@ -81,7 +81,7 @@ def test_pictures_of_explicit_prompts_are_flagged_and_no_judge_sees_them(write_s
 
 
 def test_models_of_an_arm_share_noise_and_have_pictures_of_their_own(write_stage, tmp_path, tiny_profile):
-    table = pd.concat([prompts_table(SEEDS[:2], PROMPTS), prompts_table(SEEDS[:2], PROMPTS[2:])], ignore_index=True)
+    table = pd.concat([prompts_table([1, 2], PROMPTS[:2]), prompts_table([1, 2], PROMPTS[2:4])], ignore_index=True)
     table = table.assign(replicate=[1, 1, 2, 2], prompt_id=["ft-0", "ft-1", "ft_2-0", "ft_2-1"], arm="ft")
     file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
     found = generate_images(file, tmp_path / "05_images", tiny_profile)

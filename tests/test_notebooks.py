@@ -125,3 +125,13 @@ def test_the_tools_notebook_shows_pictures(smoke_run, tmp_path, monkeypatch):
     outputs = executed.cells[-1].outputs
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not list((smoke_run / "figures").rglob("00_*")), "the tool writes nothing into the run"
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+def test_every_figure_is_shown_and_not_only_saved(path, smoke_run):
+    """Who steps through a notebook should see them all: once only the first one of each notebook was shown."""
+    executed = nbformat.read(smoke_run / "notebooks" / path.name, as_version=4)
+    for cell in executed.cells:
+        if cell.cell_type == "code" and "save_figure(" in cell.source:
+            assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source

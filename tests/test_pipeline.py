@@ -52,12 +52,26 @@ TABLES = {
     "08_judges/validity/validity": "judge test measure value low high n",
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": f"question {COMPARISON}",
+    "08_judges/selecting/selecting": "image_id selecting_quality selecting_faithfulness",
+    "08_judges/frontier/frontier": (
+        "arm n gate quality quality_low quality_high faithfulness faithfulness_low faithfulness_high passed"
+    ),
+    "08_judges/closeness/closeness": "prompt_id arm replicate concept sample log_likelihood meaning wording copied",
+    "08_judges/closeness/clouds": "arm distance low high",
+    "08_judges/hypothesis/effects": f"group n_concepts question {COMPARISON}",
+    "08_judges/hypothesis/seeds": f"replicate question {COMPARISON}",
+    "08_judges/hypothesis/closeness": "measure arm mean low high",
+    "08_judges/hypothesis/slopes": "outcome measure within slope low high correlation",
+    "08_judges/hypothesis/mediation": "outcome arm measure path value low high",
+    "08_judges/hypothesis/copying": "prompts question arm n_concepts n_images difference low high p",
 }
 FIGURES = "01_funnel 01_length 02_training 03_concepts 04_prompts 05_first_concept 07_likert".split()
 FIGURES += "07_differences 07_agreement 07_scale_use 07_variance 07_power".split()
-FIGURES += ["08_quality_faithfulness", "08_image_grid", "08_overview"]
+FIGURES += "08_quality_faithfulness 08_image_grid 08_overview 08_frontier 08_closeness 08_effects 08_mechanism".split()
 PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreement 07_comparison 08_means".split()
 PAPER_TABLES += "07_raters 07_variance 07_power 08_comparison 08_validity".split()
+WITH_NUMBERS = "08_frontier 08_closeness 08_effects 08_seeds 08_slopes 08_mediation 08_copying".split()
+PAPER_TABLES += WITH_NUMBERS
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -111,6 +125,7 @@ def test_the_whole_run_belongs_together(smoke_run):
 def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
     expected = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     expected |= {f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("md", "tex")}
+    expected |= {f"{name}.parquet" for name in WITH_NUMBERS}
     found = {path.name for path in (smoke_run / "figures" / "smoke").iterdir()}
     assert found - {"07_mixed_model.md", "07_mixed_model.tex"} == expected  # these are there where R is
 

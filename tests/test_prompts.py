@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import CAPTIONS
 
 import c2i_lib.prompts
 from c2i_lib.errors import C2IError
 from c2i_lib.files import seed_of, sha256_of, write_json
 from c2i_lib.finetuning_settings import FINETUNED_ARMS
+from c2i_lib.language_model import load_language_model, load_tokenizer
 from c2i_lib.prompt_settings import PromptModel
 from c2i_lib.prompts import diversity, generate_prompts, nearest_captions, write_samples
 from c2i_lib.stage import Stage
@@ -104,6 +106,17 @@ def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_pr
 
 
 @pytest.fixture
+def other_model(tmp_path, tiny_language_model):
+    """Folder of a model whose weights are not the tiny one's: a few steps of training hardly change a prompt."""
+    model = load_language_model(str(tiny_language_model))
+    torch.manual_seed(1)
+    model.apply(model._init_weights)
+    model.save_pretrained(tmp_path / "other")
+    load_tokenizer(str(tiny_language_model)).save_pretrained(tmp_path / "other")
+    return tmp_path / "other"
+
+
+@pytest.fixture
 def two_models(tiny_profile):
     """The profile with two models of the arm ft."""
     finetuning = tiny_profile.finetuning.model_copy(update={"n_seeds": 2})
@@ -111,10 +124,10 @@ def two_models(tiny_profile):
     return tiny_profile.model_copy(update={"finetuning": finetuning, "prompts": prompts})
 
 
-def test_two_models_of_an_arm_write_under_the_same_seeds_and_are_told_apart(stages, tmp_path, two_models):
+def test_two_models_of_an_arm_write_under_the_same_seeds_and_are_told_apart(stages, tmp_path, two_models, other_model):
     """So they differ by their training alone. An arm without training has one model."""
     checkpoints, length_file, train_file = stages
-    checkpoints = {"ft": checkpoints["ft"], "ft_2": checkpoints["ft_topic"], "held_out": tmp_path / "not needed"}
+    checkpoints = {"ft": checkpoints["ft"], "ft_2": other_model, "held_out": tmp_path / "not needed"}
     folder = tmp_path / "04_prompts"
     table = generate_prompts(checkpoints, ["cat", "dog"], length_file, train_file, folder, two_models)
     sizes = table.groupby(["arm", "replicate"]).size()
@@ -127,9 +140,9 @@ def test_two_models_of_an_arm_write_under_the_same_seeds_and_are_told_apart(stag
     assert second["prompt_id"].str.startswith("ft_2-").all() and first["prompt_id"].str.startswith("ft-").all()
 
 
-def test_more_models_of_an_arm_leave_the_prompts_of_the_first_as_they_are(stages, tmp_path, two_models):
+def test_more_models_of_an_arm_leave_the_prompts_of_the_first_as_they_are(stages, tmp_path, two_models, other_model):
     checkpoints, length_file, train_file = stages
-    checkpoints = {"ft": checkpoints["ft"], "ft_2": checkpoints["ft_topic"]}
+    checkpoints = {"ft": checkpoints["ft"], "ft_2": other_model}
     tables = []
     for n_seeds in (1, 2):
         finetuning = two_models.finetuning.model_copy(update={"n_seeds": n_seeds})
