@@ -107,6 +107,7 @@ def draw_frontier(scores_file: Path, selecting_file: Path, out_dir: Path, profil
             bare = candidates[candidates["arm"] == "concept_only"]
             if bare.empty:
                 raise C2IError("the gate is the bare concept's own pictures: add concept_only to prompts.arms")
+            candidates = candidates[candidates["concept"].isin(bare["concept"])]  # all bare ones may be flagged
             largest = int(candidates.groupby(["arm", "concept"]).size().min())  # flagged pictures are no candidates
             numbers = sorted({largest, *(2**power for power in range(largest.bit_length()))})
             gates = [None, *sorted({*GATES, own_gate} - {None})]

@@ -38,7 +38,7 @@ def fails(capfd):
 
 def test_an_unknown_profile_names_the_known_ones(fails, tmp_path):
     message = fails("run", "--profile", "nothing", "--run-dir", tmp_path / "run")
-    assert message == "error: unknown profile 'nothing': use cpu, paper, smoke or a YAML file"
+    assert message == "error: unknown profile 'nothing': use closed_world, cpu, paper, smoke or a YAML file"
     assert not (tmp_path / "run").exists()
 
 
@@ -212,7 +212,9 @@ def test_the_module_runs_as_a_program(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.splitlines() == ["error: unknown profile 'nothing': use cpu, paper, smoke or a YAML file"]
+    assert done.stderr.splitlines() == [
+        "error: unknown profile 'nothing': use closed_world, cpu, paper, smoke or a YAML file"
+    ]
 
 
 @pytest.fixture
@@ -222,7 +224,7 @@ def survey_run(tmp_path, capfd):
     run_dir = tmp_path / "run"
     opened = open_run("smoke", run_dir, overrides=overrides)
     keys = [(arm, concept, n) for arm in opened.profile.survey.arms for concept in ("cat", "sea") for n in range(2)]
-    images = pd.DataFrame(keys, columns=["arm", "concept", "sample"]).assign(flagged="", prompt="")
+    images = pd.DataFrame(keys, columns=["arm", "concept", "sample"]).assign(flagged="", prompt="", replicate=1)
     images["image_id"] = images["prompt_id"] = images["sha256"] = ["-".join(map(str, key)) for key in keys]
     images["path"] = images["image_id"] + ".png"
     with Stage(opened.folder(5), {}):

@@ -58,16 +58,19 @@ def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
         shutil.copytree(tiny_language_model, folder, dirs_exist_ok=True)
     with Stage(tmp_path / "01_captions", {}):
         write_table(tmp_path / "01_captions" / "finetune_eval.parquet", pd.DataFrame({"text": TEXTS}))
+    finetuning = tiny_profile.finetuning.model_copy(update={"n_seeds": 2})
+    profile = tiny_profile.model_copy(update={"finetuning": finetuning})
     files = (
-        {"ft": folder, "held_out": folder},
+        {"ft": folder, "ft_2": folder, "held_out": folder},
         tmp_path / "01_captions" / "finetune_eval.parquet",
         tmp_path / "02_models" / "perplexity",
     )
-    found = perplexities(*files, tiny_profile)
+    found = perplexities(*files, profile)
     model, tokenizer = load_language_model(str(folder)), load_tokenizer(str(folder))
     assert found["ft"] == pytest.approx(caption_perplexity("ft", model, tokenizer, TEXTS))
-    assert list(found.index) == ["base", "ft", "held_out"]
+    assert list(found.index) == ["base", "ft", "ft_2", "held_out"]
+    assert found["ft_2"] == pytest.approx(found["ft"]), "a model is measured as its arm is"
     assert found["held_out"] == pytest.approx(caption_perplexity("ft_tags", model, tokenizer, TEXTS))
     assert found["base"] != found["ft"] != found["held_out"]  # each after what its arm saw
     monkeypatch.setattr(evaluation, "caption_perplexity", None)  # computing again would raise
-    pd.testing.assert_series_equal(found, perplexities(*files, tiny_profile))
+    pd.testing.assert_series_equal(found, perplexities(*files, profile))

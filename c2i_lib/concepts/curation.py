@@ -129,7 +129,7 @@ def write_concepts(
         "decisions": [dict(entry) for entry in decisions],
     }
     if given:
-        content |= {"note": "given by the profile", "decided_by": ["profile"], "decisions": []}
+        content |= {"note": "given by the profile", "decided_by": ["profile"], "decided_at": None, "decisions": []}
         content |= {"concepts": [concept for group in given.values() for concept in group]}
         content |= {"groups": {name: list(group) for name, group in given.items()}}
     with atomic_path(Path(path)) as temporary:
