@@ -9,7 +9,7 @@ intervals resample concepts. Ignored: ratings of people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -61,7 +61,7 @@ def effects_by_seed(scores: pd.DataFrame, numbers: tuple) -> pd.DataFrame:
     for replicate, models in finetuned.groupby("replicate"):
         found = _against_baselines(pd.concat([baselines, models]), numbers)
         parts.append(found[found["arm"].isin(FINETUNED_ARMS)].assign(replicate=replicate))
-    return pd.concat(parts, ignore_index=True)
+    return _concat(parts, "replicate question arm baseline difference low high delta delta_low delta_high p p_holm")
 
 
 def mean_closeness(closeness: pd.DataFrame, clouds: pd.DataFrame, numbers: tuple) -> pd.DataFrame:
@@ -86,8 +86,8 @@ def all_slopes(table: pd.DataFrame, measures: list[str], numbers: tuple) -> pd.D
             for within_arm in (False, True):
                 found = within_concept_slope(table, measure, outcome, within_arm, *numbers)
                 within = "concept and arm" if within_arm else "concept"
-                rows.append({"outcome": outcome, "measure": measure, "within": within, **found})
-    return pd.DataFrame(rows)
+                rows.append(pd.DataFrame([{"outcome": outcome, "measure": measure, "within": within, **found}]))
+    return _concat(rows, "outcome measure within slope low high correlation")
 
 
 def all_mediations(table: pd.DataFrame, measures: list[str], numbers: tuple) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def all_mediations(table: pd.DataFrame, measures: list[str], numbers: tuple) -> 
         for arm in _finetuned(table)
         for measure in measures
     ]
-    return pd.concat(parts, ignore_index=True)[["outcome", "arm", "measure", "path", "value", "low", "high"]]
+    return _concat(parts, "outcome arm measure path value low high")
 
 
 def without_copies(table: pd.DataFrame, numbers: tuple) -> pd.DataFrame:
@@ -117,19 +117,27 @@ def without_copies(table: pd.DataFrame, numbers: tuple) -> pd.DataFrame:
             if pair["concept"].nunique() > 1:
                 counts = {"n_concepts": pair["concept"].nunique(), "n_images": int((pair["arm"] == arm).sum())}
                 parts.append(compare_arms(_long(pair), "score", *numbers).assign(prompts=name, **counts))
-    columns = "prompts question arm n_concepts n_images difference low high p".split()
-    return pd.concat(parts, ignore_index=True)[columns]
+    return _concat(parts, "prompts question arm n_concepts n_images difference low high p")
 
 
 def _finetuned(table: pd.DataFrame) -> list[str]:
-    return [arm for arm in dict.fromkeys(table["arm"]) if arm in FINETUNED_ARMS]
+    """The arms that can be compared with ``base``: none, where that is no arm of the profile."""
+    arms = list(dict.fromkeys(table["arm"]))
+    return [arm for arm in arms if arm in FINETUNED_ARMS and "base" in arms]
+
+
+def _concat(parts: Sequence[pd.DataFrame], columns: str) -> pd.DataFrame:
+    """Parts of a table, one below the other; only its head where there are none."""
+    empty = pd.DataFrame(columns=columns.split())
+    return pd.concat(parts, ignore_index=True)[columns.split()] if parts else empty
 
 
 def settle(
     scores_file: Path, closeness_dir: Path, groups: Mapping[str, str], out_dir: Path, profile: Profile
 ) -> dict[str, pd.DataFrame]:
     """All tables (see above): ``{name: table}``. ``closeness_dir``: what ``closeness.measure_closeness`` wrote;
-    ``groups``: concept → its group, or empty. Images that are flagged have no score and are left out.
+    ``groups``: concept → its group, or empty. Images that are flagged have no score and are left out. Without ``base``
+    or without a finetuned arm, tables that compare them are empty.
     """
     folder, settings = Path(out_dir), profile.analysis
     inputs = [scores_file, *(Path(closeness_dir) / f"{name}.parquet" for name in ("closeness", "clouds"))]
@@ -155,7 +163,7 @@ def _all_tables(
         "effects": effects_by_group(scores, groups, numbers),
         "seeds": effects_by_seed(scores, numbers),
         "closeness": mean_closeness(closeness, clouds, numbers),
-        "slopes": all_slopes(written, measures, numbers),
+        "slopes": all_slopes(written, measures if len(written) else [], numbers),
         "mediation": all_mediations(written, measures, numbers),
         "copying": without_copies(written, numbers),
     }
@@ -171,6 +179,8 @@ def _found(row: Mapping, value: str, confidence: float, p_holm: float | None = N
 def answers(results: Mapping[str, pd.DataFrame], confidence: float) -> list[str]:
     """The steps of the hypothesis in words, arm by arm, with their numbers; "not shown" where it is not."""
     lines, mediations = [], results["mediation"]
+    if mediations.empty:
+        return ["The hypothesis needs the arm base and a finetuned one: this profile has no such pair."]
     measure = mediations["measure"].iloc[0]
     effects = results["effects"][results["effects"]["group"] == EVERYTHING]
     for arm in dict.fromkeys(mediations["arm"]):

@@ -119,6 +119,9 @@ def plot_mechanism(slopes: pd.DataFrame, mediation: pd.DataFrame) -> Figure:
     measures = list(dict.fromkeys(slopes["measure"]))
     with in_style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.4))
+        if mediation.empty:
+            figure.text(0.5, 0.5, "no finetuned arm to compare with base", ha="center")
+            return figure
         for row in slopes.to_dict("records"):
             number = list(OUTCOME_COLORS).index(row["outcome"]) * 2 + (row["within"] != "concept")
             fill = {} if row["within"] == "concept" else {"markerfacecolor": "white"}

@@ -92,25 +92,32 @@ def frontier(
     return pd.DataFrame(rows)
 
 
+def why_not(profile: Profile) -> str:
+    """What a profile lacks for the best of n; empty where it lacks nothing."""
+    if profile.judges.selection is None:
+        return "the profile names no judges to select by (judges.selection)"
+    return "" if "concept_only" in profile.prompts.arms else "the gate needs the arm concept_only in prompts.arms"
+
+
 def draw_frontier(scores_file: Path, selecting_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
     """``frontier`` of all arms of a run, in ``out_dir/frontier.parquet``: n in powers of two up to ``n_per_concept``,
     gates as in ``GATES`` and the profile's own.
 
-    Raises ``C2IError`` where the arm ``concept_only`` is missing, whose pictures are the gate.
+    Raises ``C2IError`` where the profile lacks something for it (``why_not``).
     """
     folder, settings = Path(out_dir), profile.analysis
-    own_gate = profile.judges.selection.gate if profile.judges.selection else None
+    if reason := why_not(profile):
+        raise C2IError(f"no best of n: {reason}; see cpu.yaml for an example")
+    own_gate = profile.judges.selection.gate
     key = {**settings.model_dump(), "seed": profile.seed, "gate": own_gate}
     with Stage(folder, key, [scores_file, selecting_file], __name__) as stage:
         if not stage.done:
             candidates = read_table(scores_file).merge(read_table(selecting_file), on="image_id", validate="1:1")
             bare = candidates[candidates["arm"] == "concept_only"]
-            if bare.empty:
-                raise C2IError("the gate is the bare concept's own pictures: add concept_only to prompts.arms")
             candidates = candidates[candidates["concept"].isin(bare["concept"])]  # all bare ones may be flagged
             largest = int(candidates.groupby(["arm", "concept"]).size().min())  # flagged pictures are no candidates
             numbers = sorted({largest, *(2**power for power in range(largest.bit_length()))})
-            gates = [None, *sorted({*GATES, own_gate} - {None})]
+            gates = [None, *sorted({*GATES, own_gate})]
             numbers_of = (settings.n_bootstrap, settings.confidence, profile.seed)
             write_table(folder / "frontier.parquet", frontier(candidates, bare, numbers, gates, *numbers_of))
     return pd.read_parquet(folder / "frontier.parquet")

@@ -116,3 +116,11 @@ def test_without_a_held_out_model_the_words_speak_of_the_next_measure(run):
     results = run(make().drop(columns="log_likelihood"))
     assert set(results["slopes"]["measure"]) == {"meaning", "wording"}
     assert "(meaning +" in answers(results, 0.95)[0]
+
+
+def test_without_a_finetuned_arm_there_is_no_answer_and_no_error(run):
+    """A study of arms of one's own still has its other tables."""
+    results = run(make().query("arm in ('concept_only', 'base')"))
+    assert results["mediation"].empty and results["copying"].empty and results["seeds"].empty
+    assert len(results["effects"]) == 6  # two questions, three groups
+    assert "this profile has no such pair" in answers(results, 0.95)[0]

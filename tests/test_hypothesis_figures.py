@@ -74,3 +74,9 @@ def test_the_mechanism_shows_every_slope_and_the_paths_of_quality():
     left, right = figures.plot_mechanism(slopes, paths).axes
     assert len(left.containers) == len(slopes)
     assert [bar.lines[0].get_xdata()[0] for bar in right.containers] == pytest.approx([0.5, 0.3, 0.2])
+
+
+def test_without_arms_to_compare_the_mechanism_says_so():
+    slopes = pd.DataFrame(columns=["outcome", "measure", "within", "slope", "low", "high"])
+    paths = pd.DataFrame(columns=["outcome", "arm", "measure", "path", "value", "low", "high"])
+    assert "no finetuned arm" in figures.plot_mechanism(slopes, paths).texts[0].get_text()

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.selection import best_of, choose, frontier, ranked, thresholds
+from c2i_lib import selection
+from c2i_lib.config import load_profile
+from c2i_lib.errors import C2IError
+from c2i_lib.selection import REPORTED, SELECTING, best_of, choose, frontier, ranked, thresholds
 
 
 def make(seed=0, n_concepts=20, n=8):
@@ -90,3 +93,34 @@ def test_more_than_there_are_cannot_be_drawn():
     candidates, bare = make(n=3)
     with pytest.raises(ValueError, match="best of 4 asked for, but concept 'c0' has 3 candidates"):
         best_of(candidates[candidates["arm"] == "base"], bare, 4, None)
+
+
+def test_a_runs_frontier_joins_both_judges_and_is_drawn_once(write_stage, tmp_path, monkeypatch):
+    candidates, bare = make(n_concepts=6, n=3)
+    own = bare.assign(arm="concept_only", selecting_quality=0.0, quality=0.0, faithfulness=0.0)
+    table = pd.concat([own.groupby("concept").head(3), candidates], ignore_index=True)
+    table["image_id"] = [f"i{n}" for n in range(len(table))]
+    parts = [table[["image_id", "arm", "concept", *REPORTED]], table[["image_id", *SELECTING]]]
+    scores = write_stage(tmp_path / "08_judges" / "scores", scores=parts[0])
+    judged = write_stage(tmp_path / "08_judges" / "selecting", selecting=parts[1])
+    places = (scores / "scores.parquet", judged / "selecting.parquet", tmp_path / "08_judges" / "frontier")
+    drawn = selection.draw_frontier(*places, load_profile("smoke"))
+    assert set(drawn["arm"]) == {"concept_only", "base", "ft_tags"} and set(drawn["n"]) == {1, 2, 3}
+    assert set(drawn["gate"].dropna()) == {0.25, 0.5, 0.75} and drawn["gate"].isna().sum() == 9
+    monkeypatch.setattr(selection, "frontier", None)  # drawing again would raise
+    pd.testing.assert_frame_equal(selection.draw_frontier(*places, load_profile("smoke")), drawn)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"judges.selection": None}, "judges.selection"),
+        ({"prompts.arms": ["base", "ft"], "survey.arms": ["base", "ft"]}, "concept_only"),
+    ],
+)
+def test_what_the_best_of_n_lacks_is_named(changed, reason, tmp_path):
+    profile = load_profile("smoke", changed)
+    assert reason in selection.why_not(profile)
+    with pytest.raises(C2IError, match=reason):
+        selection.draw_frontier(tmp_path / "a", tmp_path / "b", tmp_path / "c", profile)
+    assert selection.why_not(load_profile("smoke")) == ""

@@ -26,6 +26,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from c2i_lib.captions import prepare_captions
 from c2i_lib.config import load_profile
 from c2i_lib.files import write_json, write_table
 from c2i_lib.pipeline import execute
@@ -115,9 +116,10 @@ def count_flops(size: int) -> dict[str, float]:
 
 
 def write_earlier_stages(run: Run) -> None:
-    """Concepts and prompts as notebooks 03 and 04 write them: one prompt per concept and arm."""
+    """Captions, concepts and prompts as notebooks 01, 03 and 04 write them: one prompt per concept and arm."""
+    prepare_captions(run.profile.captions.source, run.folder(1), run.profile)
     with Stage(run.folder(3), {"dry run": True}):
-        write_json(run.folder(3) / "concepts.yaml", {"concepts": list(CONCEPTS)})  # JSON is YAML
+        write_json(run.folder(3) / "concepts.yaml", {"concepts": list(CONCEPTS), "groups": {}})  # JSON is YAML
     rows = [
         (
             f"{arm}-{number}-0",
@@ -132,7 +134,8 @@ def write_earlier_stages(run: Run) -> None:
     ]
     columns = ["prompt_id", "arm", "concept", "sample", "seed", "text"]
     with Stage(run.folder(4), {"dry run": True}):
-        write_table(run.folder(4) / "prompts.parquet", pd.DataFrame(rows, columns=columns))
+        prompts = pd.DataFrame(rows, columns=columns).assign(replicate=1, explicit=False)
+        write_table(run.folder(4) / "prompts.parquet", prompts)
 
 
 def overrides(tti: Path, clip: Path) -> dict:
@@ -141,7 +144,11 @@ def overrides(tti: Path, clip: Path) -> dict:
     changed |= {"images.batch_size": BATCH_SIZE, "images.precision": "auto"}
     for role in ("quality", "faithfulness"):
         changed |= {f"judges.{role}.model": str(clip), f"judges.{role}.revision": None}
-    changed |= {"judges.selection": None, "judges.n_known_answers": len(CONCEPTS)}
+    # The judges that select need no model here: CLIP-H would take the memory of a second CLIP.
+    kinds = {"quality": {"kind": "glyph_statistics"}, "faithfulness": {"kind": "glyph_lookup"}}
+    changed |= {"judges.selection": kinds, "judges.n_known_answers": len(CONCEPTS)}
+    changed |= {"captions.source": "embedded", "captions.n_finetune": 400, "captions.n_mining": 100}
+    changed |= {"captions.n_length": 100}
     changed |= {"concepts.n_concepts": len(CONCEPTS), "prompts.n_per_concept": 1}
     changed |= {"prompts.arms": list(ARMS), "survey.arms": list(ARMS), "survey.images_per_survey": 2}
     if not has_bf16():
