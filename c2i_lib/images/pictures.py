@@ -10,6 +10,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,14 @@ def picture_metadata(settings: Images, profile: str, command: Sequence[str], **o
         "precision": precision_of(settings),
         "scheduler_class": SCHEDULERS.get(settings.scheduler, "the model's own"),
     }
-    versions = {name: package_versions()[name] for name in _PACKAGES}
-    return {**own, **kept, "profile": profile, "command": list(command), "versions": versions}
+    return {**own, **kept, "profile": profile, "command": list(command), "versions": dict(_versions())}
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Looked up once: it takes longer than a small picture's share of a batch."""
+    found = package_versions()
+    return tuple((name, found[name]) for name in _PACKAGES)
 
 
 def to_pixels(image: np.ndarray) -> np.ndarray:
