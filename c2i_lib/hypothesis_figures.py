@@ -26,10 +26,23 @@ GROUP_COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 OUTCOME_COLORS = {"quality": "#0072B2", "faithfulness": "#D55E00"}
 
 
+def _ends(value: float, low: float, high: float) -> list[list[float]]:
+    """Lengths of an error bar. The mean of equal values can lie a rounding error beyond its interval."""
+    return [[max(0.0, value - low)], [max(0.0, high - value)]]
+
+
 def _bar(axis: Axes, place: float, row: pd.Series, color: str, value: str = "mean", **style: object) -> None:
     """A horizontal interval with its point."""
-    ends = [[row[value] - row["low"]], [row["high"] - row[value]]]
-    axis.errorbar(row[value], place, xerr=ends, fmt="o", markersize=3, capsize=1.5, color=color, **style)
+    axis.errorbar(
+        row[value],
+        place,
+        xerr=_ends(row[value], row["low"], row["high"]),
+        fmt="o",
+        markersize=3,
+        capsize=1.5,
+        color=color,
+        **style,
+    )
 
 
 def plot_frontier(frontier: pd.DataFrame, gate: float) -> Figure:
@@ -142,7 +155,7 @@ def _draw_paths(axis: Axes, rows: pd.DataFrame) -> None:
     arms, paths = list(dict.fromkeys(rows["arm"])), {"total": "o", "direct": "s", "indirect": "D"}
     for row in rows[rows["path"].isin(paths)].to_dict("records"):
         offset = 0.22 * (list(paths).index(row["path"]) - 1)
-        ends = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
+        ends = _ends(row["value"], row["low"], row["high"])
         style = {"fmt": paths[row["path"]], "markersize": 3, "capsize": 1.5, "color": ARM_COLORS.get(row["arm"])}
         axis.errorbar(row["value"], arms.index(row["arm"]) + offset, xerr=ends, **style)
     for path, marker in paths.items():

@@ -80,3 +80,9 @@ def test_without_arms_to_compare_the_mechanism_says_so():
     slopes = pd.DataFrame(columns=["outcome", "measure", "within", "slope", "low", "high"])
     paths = pd.DataFrame(columns=["outcome", "arm", "measure", "path", "value", "low", "high"])
     assert "no finetuned arm" in figures.plot_mechanism(slopes, paths).texts[0].get_text()
+
+
+def test_a_mean_a_rounding_error_beyond_its_interval_is_drawn():
+    """As of an arm all of whose prompts are copies: the mean of ones, and an interval of ones."""
+    rows = pd.DataFrame([("copied", "ft", 1.0, 1 + 2e-16, 1.0)], columns=["measure", "arm", "mean", "low", "high"])
+    assert len(figures.plot_closeness(pd.concat([rows, rows.assign(measure="meaning")])).axes) == 2
