@@ -65,7 +65,9 @@ class Concepts(Section):
     def _given_are_as_many(self) -> Concepts:
         given = [concept for group in self.given.values() for concept in group]
         if given and (len(given) != self.n_concepts or len(set(given)) < len(given)):
-            raise ValueError(f"given should hold n_concepts ({self.n_concepts}) different concepts, found {len(given)}")
+            raise ValueError(
+                f"given should hold n_concepts ({self.n_concepts}) different concepts, found {len(set(given))}"
+            )
         return self
 
 

@@ -78,10 +78,7 @@ def _path(axis: Axes, rows: pd.DataFrame, color: str | None, style: str, label: 
     sizes = np.linspace(6, 26, len(rows))
     axis.scatter(rows["faithfulness"], rows["quality"], s=sizes, color=color, zorder=3)
     last = rows.iloc[-1]
-    across, up = (
-        [[last[name] - last[f"{name}_low"]], [last[f"{name}_high"] - last[name]]]
-        for name in ("faithfulness", "quality")
-    )
+    across, up = (_ends(last[name], last[f"{name}_low"], last[f"{name}_high"]) for name in ("faithfulness", "quality"))
     axis.errorbar(last["faithfulness"], last["quality"], yerr=up, xerr=across, color=color, linewidth=0.5, alpha=0.5)
 
 
