@@ -204,7 +204,7 @@ def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4)
             axis.axis("off")
         for axis, picture, caption in zip(axes.flat, pictures, captions, strict=False):
             axis.imshow(picture, interpolation="lanczos")
-            axis.set_title(_wrap(caption, 30), fontsize=6)
+            axis.set_title(_wrap(caption, max(12, 112 // columns), 4), fontsize=6)
         return figure
 
 

@@ -82,7 +82,8 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     numbers = (100, PROFILE.analysis.confidence, PROFILE.seed)
     expected = table1(in_order(ratings, tuple(ARMS)), *numbers).assign(simulated=True)
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
-    assert len(tables["comparison"]) == 2 * 6 and len(tables["differences"]) == 2 * 6 * 3
+    n_pairs = len(ARMS) * (len(ARMS) - 1) // 2
+    assert len(tables["comparison"]) == 2 * n_pairs and len(tables["differences"]) == 2 * n_pairs * 3
     expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, *numbers)
     pd.testing.assert_frame_equal(tables["agreement"], expected.assign(simulated=True), check_dtype=False)
     assert all(table["simulated"].all() for table in tables.values())
@@ -142,7 +143,7 @@ def test_the_analysis_runs_again_only_when_ratings_change(tmp_path):
     analyse(tmp_path, ratings)
     assert (folder / "stage.json").read_bytes() == record
     more = pd.concat([ratings, ratings.assign(rater=ratings["rater"] + " again")])
-    assert analyse(tmp_path, more)["table1"]["n"].tolist() == [24] * 8
+    assert analyse(tmp_path, more)["table1"]["n"].tolist() == [24] * 2 * len(ARMS)
 
 
 def test_no_ratings_yet_is_told_with_the_command(tmp_path):
@@ -189,8 +190,8 @@ def test_scores_become_means_and_comparisons_of_both_questions(tmp_path):
     file = write_stage(tmp_path / "08_judges" / "scores", "scores.parquet", scores.iloc[::-1])
     tables = analyse_scores(file, tmp_path / "08_judges" / "analysis", PROFILE)
     assert tables["means"]["arm"].tolist() == ARMS * 2
-    assert tables["means"]["question"].tolist() == ["quality"] * 4 + ["faithfulness"] * 4
-    assert tables["means"]["mean"].tolist() == pytest.approx([1, 2, 3, 4, -1, 0, 1, 2])
+    assert tables["means"]["question"].tolist() == ["quality"] * len(ARMS) + ["faithfulness"] * len(ARMS)
+    assert tables["means"]["mean"].tolist() == pytest.approx([1, 2, 3, 4, 5, -1, 0, 1, 2, 3])
     # Arms differ by the same amount in every concept, so that nothing is left to chance.
     expected = [ARMS.index(row.arm) - ARMS.index(row.baseline) for row in tables["comparison"].itertuples()]
     for column in ("difference", "low", "high"):
