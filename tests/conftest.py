@@ -141,7 +141,9 @@ def write_stage():
 def smoke_run(tmp_path_factory) -> Path:
     """Folder of one whole run of the smoke profile, through the command line. Do not change it: use ``run_copy``."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    assert main(["run", "--profile", "smoke", "--run-dir", str(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as in JupyterLab
+        assert main(["run", "--profile", "smoke", "--run-dir", str(folder)]) == 0
     return folder
 
 
