@@ -167,6 +167,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Tests of the whole run share it, so that one of several workers makes it and runs them all."""
     for item in items:
