@@ -13,7 +13,7 @@ run: .venv/installed
 test: .venv/installed-tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# The paper's hypothesis in the closed world: figures/closed_world/, without a survey. Two hours on two cores.
+# The paper's hypothesis in the closed world: figures/closed_world/, without a survey. Less than two hours on two cores.
 closed-world: .venv/installed
 	$(BIN)/python -m c2i_lib run --profile closed_world --to 5
 	$(BIN)/python -m c2i_lib run --profile closed_world --from 8

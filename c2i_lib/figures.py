@@ -143,7 +143,7 @@ def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
                 axis.scatter(across, group[column], s=5, alpha=0.6, color=ARM_COLORS.get(arm))
                 axis.hlines(group[column].median(), place - 0.3, place + 0.3, color=ARM_COLORS.get(arm))
         for axis, title in zip(axes, ("perplexity (base model)", "similarity to nearest caption"), strict=True):
-            axis.set_xticks(range(len(arms)), arms)
+            axis.set_xticks(range(len(arms)), arms, fontsize=5.5)
             axis.set_ylabel(title)
         axes[0].set_yscale("log")
         return figure
@@ -166,7 +166,7 @@ def plot_quality_faithfulness(quality: pd.DataFrame, faithfulness: pd.DataFrame)
                 label=across.arm,
             )
         axes.set(xlabel="faithfulness (judge)", ylabel="quality (judge)")
-        axes.legend()
+        figure.legend(loc="outside upper center", ncols=3)  # inside, it would hide intervals
         return figure
 
 

@@ -97,7 +97,7 @@ def test_quality_and_faithfulness_have_a_point_with_both_intervals_per_arm():
     means = pd.DataFrame({"arm": ARMS, "mean": [0.2, 0.3, 0.4, 0.5], "low": 0.1, "high": 0.9})
     figure = figures.plot_quality_faithfulness(means, means.assign(mean=means["mean"] + 0.1))
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ARMS
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ARMS
     assert len(axes.containers) == 4 and all(bar.has_xerr and bar.has_yerr for bar in axes.containers)
     first = axes.containers[0].lines[0]
     assert (first.get_xdata()[0], first.get_ydata()[0]) == pytest.approx((0.3, 0.2))

@@ -150,7 +150,7 @@ def finetune(
         if done:
             return folder
         tokenizer = load_tokenizer(language_model.model, language_model.revision)
-        train, held_out = read_table(train_file).head(n_captions or len(read_table(train_file))), read_table(eval_file)
+        train, held_out = read_table(train_file).iloc[:n_captions], read_table(eval_file)
         rows, eval_rows = (
             make_rows(arm, table["text"].tolist(), tokenizer, settings.block_length) for table in (train, held_out)
         )
