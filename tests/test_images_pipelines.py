@@ -43,7 +43,7 @@ def make_sd1(folder, tokenizer):
     """Noise is predicted; the model brings PNDM and a safety checker that finds everything unsafe or nothing."""
     from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPTextModel
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextModel
 
     vision = dict(SMALL, image_size=32, patch_size=16, projection_dim=32)
     checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=32))
@@ -58,7 +58,7 @@ def make_sd1(folder, tokenizer):
         unet=UNet2DConditionModel(cross_attention_dim=32, **TWICE, **BLOCKS),
         scheduler=PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True),
         safety_checker=checker,
-        feature_extractor=CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        feature_extractor=CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
     )
     pipeline.save_pretrained(folder)
 

@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
     CLIPConfig,
-    CLIPImageProcessor,
+    CLIPImageProcessorPil,
     CLIPModel,
     CLIPProcessor,
     CLIPTextConfig,
@@ -97,7 +97,7 @@ def build_clip(folder: Path, tokenizer: PreTrainedTokenizerBase) -> int:
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig(text_config=CLIP_TEXT, vision_config=CLIP_VISION, **CLIP)).half()
     model.save_pretrained(folder)
-    CLIPProcessor(CLIPImageProcessor(), tokenizer).save_pretrained(folder)
+    CLIPProcessor(CLIPImageProcessorPil(), tokenizer).save_pretrained(folder)
     return sum(part.numel() for part in model.parameters())
 
 

@@ -47,9 +47,10 @@ def build_model(folder: Path) -> int:
         return sum(tensors.get_tensor(name).numel() for name in names)
 
 
-def overrides(model: Path, n_captions: int, batch_size: int) -> dict:
-    """What differs from the profile ``paper``: the model's place, the captions, and one arm for few steps."""
+def overrides(model: Path, tti: Path, n_captions: int, batch_size: int) -> dict:
+    """What differs from the profile ``paper``: the models' places, the captions, and one arm for few steps."""
     changed = {"language_model.model": str(model), "language_model.revision": None, "captions.source": "embedded"}
+    changed |= {"images.model": str(tti), "images.revision": None}
     changed |= {"captions.n_finetune": n_captions, "captions.n_mining": 100, "captions.n_length": 100}
     changed |= {"finetuning.arms": ["ft"], "finetuning.batch_size": batch_size}
     if not has_bf16():  # emulated, a step takes many minutes
@@ -84,10 +85,11 @@ def flops_per_token() -> float:
 
 def dry_run(folder: Path, args: argparse.Namespace) -> None:
     """Run the part ``language_model`` in ``folder`` and print its figures."""
-    model, start = folder / "gpt2-xl", time.perf_counter()
+    model, tti, start = folder / "gpt2-xl", folder / "tti", time.perf_counter()
     n_parameters = build_model(model)
+    dryrun_images.make_tokenizer().save_pretrained(tti / "tokenizer")  # all that notebook 02 needs of the TTI model
     print(f"GPT-2 XL with random weights: {n_parameters:,} parameters ({time.perf_counter() - start:.0f} s)")
-    changed = overrides(model, args.captions, args.batch_size)
+    changed = overrides(model, tti, args.captions, args.batch_size)
     run = open_run("paper", folder / "run", None, changed)
     run_notebooks(run, "paper", changed, 1, 2)
     layers, others = changed_parts(run, model)
