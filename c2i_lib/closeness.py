@@ -113,6 +113,6 @@ def _clouds(table: pd.DataFrame, texts: torch.Tensor, captions: torch.Tensor, pr
     numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
     rows = []
     for arm in dict.fromkeys(table["arm"]):
-        own = (table["arm"] == arm).to_numpy()
+        own = (table["arm"] == arm).to_numpy(copy=True)  # pandas' own is read-only, which PyTorch warns of
         rows.append((arm, *cloud_distance(texts[own], table["concept"][own].tolist(), captions, *numbers)))
     return pd.DataFrame(rows, columns=["arm", "distance", "low", "high"])

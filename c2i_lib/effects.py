@@ -61,9 +61,12 @@ def resampled_shares(n_concepts: int, n_bootstrap: int, seed: int) -> np.ndarray
 
 
 def expanded_interval(values: np.ndarray, n_concepts: int, confidence: float) -> tuple[float, float, float]:
-    """The value of the sample and its interval, from values of ``resampled_shares``: as ``cluster_interval`` does."""
-    tail = _tail(n_concepts, confidence)
-    low, high = np.nanquantile(values[1:], [tail, 1 - tail])
+    """The value of the sample and its interval, from values of ``resampled_shares``: as ``cluster_interval`` does.
+
+    Resamples without a value (NaN) do not count; where none has one, the interval is NaN.
+    """
+    tail, known = _tail(n_concepts, confidence), values[1:][~np.isnan(values[1:])]
+    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
     return float(values[0]), float(low), float(high)
 
 

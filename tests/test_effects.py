@@ -11,6 +11,7 @@ from c2i_lib.effects import (
     compare_arms,
     concept_differences,
     describe,
+    expanded_interval,
     holm,
     sign_flip_p,
     table1,
@@ -160,6 +161,14 @@ def test_the_interval_of_few_concepts_is_about_that_of_students_t():
     low, high = cluster_interval(values, 4000, 0.95, seed=1)
     expected = 2 * stats.t.ppf(0.975, 7) * values.std(0, ddof=1) / np.sqrt(8)
     assert ((high - low) / expected).mean() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("drawn", "expected"), [([np.nan] * 3, np.nan), ([2.0, np.nan, 2.0], 2.0)])
+def test_resamples_without_a_value_do_not_count(drawn, expected):
+    value, low, high = expanded_interval(np.array([1.0, *drawn]), n_concepts=2, confidence=0.95)
+    assert value == 1
+    np.testing.assert_array_equal([low, high], [expected, expected])
 
 
 def test_one_concept_has_no_interval():
