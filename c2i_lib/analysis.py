@@ -2,7 +2,8 @@
 
 In: ``ratings.parquet`` and ``items.parquet``, or ``scores.parquet``. Out, in ``07_analysis/``: ``table1``,
 ``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``, and ``validity``
-where people rated; in ``08_judges/analysis/``: ``means`` and ``comparison`` ``.parquet``.
+where people rated; in ``08_judges/analysis/``, and of further judges in ``08_judges/analysis_others/``: ``means`` and
+``comparison`` ``.parquet``.
 """
 
 from __future__ import annotations
@@ -88,15 +89,20 @@ def _all_tables(ratings: pd.DataFrame, items: pd.DataFrame, profile: Profile) ->
 
 
 def analyse_ratings(
-    ratings_file: Path, items_file: Path, out_dir: Path, profile: Profile, scores_file: Path | None = None
+    ratings_file: Path,
+    items_file: Path,
+    out_dir: Path,
+    profile: Profile,
+    scores_file: Path | None = None,
+    others_file: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """All tables of the survey: ``{name: table}``. With ``scores_file`` and ratings of people, ``validity`` compares
-    the judge with them. Raises ``C2IError`` as ``read_ratings`` does.
+    the judges with them, also those of ``others_file``. Raises ``C2IError`` as ``read_ratings`` does.
     """
     folder = Path(out_dir)
     key = {**profile.analysis.model_dump(), "seed": profile.seed, "scale_points": profile.survey.scale_points}
     key |= {"raters_per_survey": profile.survey.raters_per_survey, "n_per_concept": profile.prompts.n_per_concept}
-    inputs = [ratings_file, items_file, *([scores_file] if scores_file else [])]
+    inputs = [ratings_file, items_file, *(file for file in (scores_file, others_file) if file)]
     with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
             ratings, items = read_ratings(ratings_file, profile), read_table(items_file)
@@ -104,10 +110,23 @@ def analyse_ratings(
             simulated = bool(ratings["simulated"].any())
             if scores_file and not simulated:
                 numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
-                results["validity"] = judge_validity(ratings, read_table(scores_file), *numbers)
+                others = read_table(others_file) if others_file else None
+                judged = _judged(read_table(scores_file), others, profile)
+                results["validity"] = judge_validity(ratings, judged, *numbers)
             for name, table in results.items():
                 write_table(folder / f"{name}.parquet", table.assign(simulated=simulated))
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def _judged(scores: pd.DataFrame, others: pd.DataFrame | None, profile: Profile) -> pd.DataFrame:
+    """Scores for ``judge_validity``. A reporting judge, called by its kind, is compared with the ratings of its own
+    question, a further one with both."""
+    parts = [
+        scores[["image_id"]].assign(judge=judge.kind, question=question, score=scores[question])
+        for question, judge in zip(QUESTIONS, (profile.judges.quality, profile.judges.faithfulness), strict=True)
+    ]
+    parts += [others.assign(question=question) for question in QUESTIONS] if others is not None else []
+    return pd.concat(parts, ignore_index=True)
 
 
 def fit_mixed_model(ratings_file: Path, out_dir: Path, profile: Profile) -> tuple[pd.DataFrame, str]:
@@ -135,5 +154,25 @@ def analyse_scores(scores_file: Path, out_dir: Path, profile: Profile) -> dict[s
             means = [bootstrap_means(scores, question, *numbers).assign(question=question) for question in QUESTIONS]
             write_table(folder / "means.parquet", pd.concat(means, ignore_index=True))
             long = scores.melt(["arm", "concept", "image_id"], list(QUESTIONS), "question", "score")
+            write_table(folder / "comparison.parquet", compare_arms(long, "score", *numbers))
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("means", "comparison")}
+
+
+def analyse_others(others_file: Path, scores_file: Path, out_dir: Path, profile: Profile) -> dict[str, pd.DataFrame]:
+    """As ``analyse_scores``, of the further judges, whose names stand in ``question``; empty tables without any.
+
+    ``scores_file`` tells the arm and concept of every image. Holm's correction is over all further judges.
+    """
+    folder, settings = Path(out_dir), profile.analysis
+    key = {**settings.model_dump(), "seed": profile.seed}
+    with Stage(folder, key, [others_file, scores_file], __name__) as stage:
+        if not stage.done:
+            images = in_order(read_table(scores_file), profile.prompts.arms)[["image_id", "arm", "concept"]]
+            long = images.merge(read_table(others_file).rename(columns={"judge": "question"}), on="image_id")
+            numbers = (settings.n_bootstrap, settings.confidence, profile.seed)
+            means = [pd.DataFrame(columns=["arm", "mean", "low", "high", "question"])]
+            for judge, own in long.groupby("question", sort=False):
+                means.append(bootstrap_means(own, "score", *numbers).assign(question=judge))
+            write_table(folder / "means.parquet", pd.concat(means[1:] or means, ignore_index=True))
             write_table(folder / "comparison.parquet", compare_arms(long, "score", *numbers))
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("means", "comparison")}

@@ -52,7 +52,7 @@ def imagine(args: argparse.Namespace) -> None:
     for picture in pictures:
         print(f"{picture.path}  {picture.prompt}{f'  (flagged as {picture.flagged})' if picture.flagged else ''}")
         if picture.quality is not None:
-            print(f"    quality {picture.quality:.3f}, faithfulness {picture.faithfulness:.3f}")
+            print(f"    chosen by: quality {picture.quality:.3f}, faithfulness {picture.faithfulness:.3f}")
     if choice:
         print(choice.note)
 

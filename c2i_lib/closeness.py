@@ -3,8 +3,8 @@
 In: ``prompts.parquet``, captions of the finetuning splits, and a caption model that no arm is. Out, in
 ``08_judges/closeness/``: ``closeness.parquet`` (``prompt_id, arm, replicate, concept, sample, log_likelihood, meaning,
 wording, copied``; higher is closer) and ``clouds.parquet`` (``arm, distance, low, high``: how far the cloud of an arm's
-prompts lies from that of the captions; lower is closer). The arm ``captions`` is held-out captions themselves: no
-prompt can be expected to come closer. Ignored: pictures.
+prompts lies from that of the captions; lower is closer). The arm ``captions`` is held-out captions themselves:
+the mark to reach. Plainer text than captions can have a higher log-likelihood. Ignored: pictures.
 """
 
 from __future__ import annotations

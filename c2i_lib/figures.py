@@ -176,8 +176,13 @@ def _wrap(text: str, width: int = 24, n_lines: int = 3) -> str:
     return "\n".join(wrap(shorten(text, width * n_lines, placeholder=" …"), width))
 
 
+def flagged_prompt(prompt: str, flagged: str) -> str:
+    """A picture's caption in figures: its prompt, after what the picture is flagged as (``images.parquet``)."""
+    return f"[flagged: {flagged}] {prompt}" if flagged else prompt
+
+
 def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str], sample: int = 0) -> Figure:
-    """Concepts (rows) × arms (columns), one sample each, with the prompt below each picture."""
+    """Concepts (rows) × arms (columns), one sample each, with the prompt below each picture. Flagged ones say so."""
     arms = list(dict.fromkeys(images["arm"]))
     with in_style():
         figure, axes = plt.subplots(len(concepts), len(arms), figsize=(PAGE, 1.75 * len(concepts)), squeeze=False)
@@ -188,7 +193,7 @@ def plot_image_grid(images: pd.DataFrame, folder: Path, concepts: Sequence[str],
                 is_shown = (images["concept"] == concept) & (images["arm"] == arm) & (images["sample"] == sample)
                 for row in images[is_shown].itertuples():
                     axis.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
-                    axis.set_xlabel(_wrap(row.prompt), fontsize=5.5)
+                    axis.set_xlabel(_wrap(flagged_prompt(row.prompt, row.flagged)), fontsize=5.5)
             line[0].set_ylabel(concept, fontsize=8)
         for axis, arm in zip(axes[0], arms, strict=True):
             axis.set_title(arm)
@@ -224,7 +229,8 @@ def plot_overview(pictures: pd.DataFrame, folder: Path) -> Figure:
         for place, row in enumerate(pictures.itertuples()):
             color = ARM_COLORS.get(row.arm, "0.3")
             written, drawn = (figure.add_subplot(grid[place, column]) for column in (1, 2))
-            written.text(0.5, 0.42, _wrap(row.prompt, 44), fontsize=7, bbox={**box, "edgecolor": color}, **middle)
+            prompt = _wrap(flagged_prompt(row.prompt, row.flagged), 44)
+            written.text(0.5, 0.42, prompt, fontsize=7, bbox={**box, "edgecolor": color}, **middle)
             written.text(0.5, 0.9, row.arm, fontsize=7, color=color, weight="bold", **middle)
             drawn.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
             _arrow(figure, (start, (0.72, 0.5)), (written, (0.1, 0.42)))

@@ -212,11 +212,18 @@ class ConceptToImage:
         path = Path(out_dir) / f"{stem}-{self.arm}-{seed}-{sample}.png" if out_dir else None
         if path:
             own = {"prompt": prompt, "concept": concept, "arm": self.arm, "sample": sample, **(more or {})}
-            own |= {"prompt_seed": drawn.seed, "seed": drawn.seed, "flagged": flagged}
+            own |= {"prompt_seed": drawn.seed, "seed": drawn.seed, "flagged": flagged, "run": self._run_name()}
             command = ["imagine", concept, "--arm", self.arm, *arguments]
             profile = self.run.profile
             save_png(drawn.image, path, picture_metadata(profile.images, profile.name, command, **own))
         return Picture(prompt, drawn.seed, to_pixels(drawn.image), path, flagged, **scores)
+
+    def _run_name(self) -> str:
+        """The run's folder, from here where it lies below; empty for the profile's own, which needs no name."""
+        directory, here = self.run.directory, Path.cwd()
+        if directory == Path(__file__).resolve().parent.parent / "runs" / self.run.profile.name:
+            return ""
+        return str(directory.relative_to(here) if directory.is_relative_to(here) else directory)
 
     def _judge(
         self, usable: Sequence[_Candidate], seeds: Sequence[int], concept: str, gate: float

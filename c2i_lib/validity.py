@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-QUESTIONS = ("quality", "faithfulness")
-
 
 def _resampled_concepts(concepts: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
     """``(1 + n_bootstrap, n_images)``: how often each image is in the sample itself and in each resample."""
@@ -44,16 +42,19 @@ def _pairwise_accuracy(truth: np.ndarray, score: np.ndarray, draws: np.ndarray) 
 def judge_validity(
     ratings: pd.DataFrame, scores: pd.DataFrame, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
-    """``question, measure, value, low, high, n_images``: mean rating of an image against its judge score."""
+    """``judge, question, measure, value, low, high, n_images``: mean rating of an image against its judge score.
+
+    ``scores``: ``image_id, judge, question, score``; ``question`` tells which ratings a judge is compared with.
+    """
     rows, tail = [], (1 - confidence) / 2
-    for question in QUESTIONS:
+    for (name_of_judge, question), judged in scores.groupby(["judge", "question"], sort=False):
         rated = ratings[(ratings["question"] == question) & (ratings["kind"] == "image")]
         both = rated.groupby(["image_id", "concept"])["rating"].mean().dropna().rename("rating").reset_index()
-        both = both.merge(scores[["image_id", question]], on="image_id")
+        both = both.merge(judged[["image_id", "score"]], on="image_id")
         draws = _resampled_concepts(both["concept"].to_numpy(), n_bootstrap, seed)
-        people, judge = both["rating"].to_numpy(), both[question].to_numpy(float)
+        people, judge = both["rating"].to_numpy(), both["score"].to_numpy(float)
         for name, measure in (("Spearman", _spearman), ("pairwise accuracy", _pairwise_accuracy)):
             values = measure(people, judge, draws)
             low, high = np.nanquantile(values[1:], [tail, 1 - tail])
-            rows.append((question, name, values[0], low, high, len(both)))
-    return pd.DataFrame(rows, columns=["question", "measure", "value", "low", "high", "n_images"])
+            rows.append((name_of_judge, question, name, values[0], low, high, len(both)))
+    return pd.DataFrame(rows, columns=["judge", "question", "measure", "value", "low", "high", "n_images"])

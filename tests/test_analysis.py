@@ -4,7 +4,7 @@ import pytest
 
 from c2i_lib import mixed_model
 from c2i_lib.agreement import agreement_table
-from c2i_lib.analysis import analyse_ratings, analyse_scores, fit_mixed_model, in_order
+from c2i_lib.analysis import analyse_others, analyse_ratings, analyse_scores, fit_mixed_model, in_order
 from c2i_lib.config import load_profile
 from c2i_lib.effects import table1
 from c2i_lib.errors import C2IError, DamagedStageError
@@ -51,14 +51,17 @@ def checked(ratings, quality=2.0):
     return pd.concat([ratings, pd.DataFrame(rows)], ignore_index=True)
 
 
-def analyse(tmp_path, ratings, profile=PROFILE, scores=None):
+def analyse(tmp_path, ratings, profile=PROFILE, scores=None, others=None):
     """All tables of ``ratings``, whose files are written as the stages write them."""
     items = write_stage(tmp_path / "06_survey", "items.parquet", ITEMS)
     file = write_stage(tmp_path / "06_survey" / "ratings", "ratings.parquet", ratings)
     scores_file = None
     if scores is not None:
         scores_file = write_stage(tmp_path / "08_judges" / "scores", "scores.parquet", scores)
-    return analyse_ratings(file, items, tmp_path / "07_analysis", profile, scores_file)
+    others_file = None
+    if others is not None:
+        others_file = write_stage(tmp_path / "08_judges" / "others", "others.parquet", others)
+    return analyse_ratings(file, items, tmp_path / "07_analysis", profile, scores_file, others_file)
 
 
 def write_stage(folder, name, table):
@@ -122,9 +125,18 @@ def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path)
     scores = images[["image_id"]].assign(quality=range(len(images)), faithfulness=range(len(images)))
     assert "validity" not in analyse(tmp_path / "simulated", ratings, scores=scores)
     people = load_profile("smoke", {"analysis.n_bootstrap": 100, "survey.simulate_raters": False})
-    tables = analyse(tmp_path / "people", ratings.assign(simulated=False), people, scores)
-    assert set(tables["validity"]["measure"]) == {"Spearman", "pairwise accuracy"}
-    assert not tables["validity"]["simulated"].any()
+    others = images[["image_id"]].assign(judge="a further one", score=range(len(images), 0, -1))
+    validity = analyse(tmp_path / "people", ratings.assign(simulated=False), people, scores, others)["validity"]
+    assert set(validity["measure"]) == {"Spearman", "pairwise accuracy"}
+    assert not validity["simulated"].any()
+    value = validity.set_index(["measure", "judge", "question"])["value"]["Spearman"]
+    assert set(value.index) == {
+        ("glyph_realism", "quality"),
+        ("glyph_match", "faithfulness"),
+        ("a further one", "quality"),
+        ("a further one", "faithfulness"),
+    }
+    assert value["a further one", "quality"] == pytest.approx(-value["glyph_realism", "quality"]), "the opposite order"
 
 
 def test_a_profile_for_people_refuses_simulated_raters_and_none_may_be_mixed(tmp_path):
@@ -196,3 +208,18 @@ def test_scores_become_means_and_comparisons_of_both_questions(tmp_path):
     expected = [ARMS.index(row.arm) - ARMS.index(row.baseline) for row in tables["comparison"].itertuples()]
     for column in ("difference", "low", "high"):
         assert tables["comparison"][column].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("judges", [[], ["one", "another"]])
+def test_further_judges_report_their_means_and_differences(judges, tmp_path):
+    keys = [(arm, f"concept {number}") for arm in ("base", "ft") for number in range(4)]
+    scores = pd.DataFrame(keys, columns=["arm", "concept"]).assign(image_id=range(8))
+    scores_file = write_stage(tmp_path / "08_judges" / "scores", "scores.parquet", scores)
+    parts = [pd.DataFrame({"image_id": pd.Series(dtype=int), "judge": pd.Series(dtype=str), "score": 0.0})]
+    parts += [scores[["image_id"]].assign(judge=name, score=[0.0] * 4 + [1.0] * 4) for name in judges]
+    others_file = write_stage(tmp_path / "08_judges" / "others", "others.parquet", pd.concat(parts))
+    tables = analyse_others(others_file, scores_file, tmp_path / "08_judges" / "analysis_others", PROFILE)
+    assert tables["means"].set_index(["question", "arm"])["mean"].to_dict() == {
+        (judge, arm): mean for judge in judges for arm, mean in (("base", 0), ("ft", 1))
+    }
+    assert tables["comparison"]["question"].tolist() == judges and (tables["comparison"]["difference"] == 1).all()

@@ -134,7 +134,7 @@ def test_imagine_chooses_the_best_and_says_how(smoke_run, tmp_path, capfd):
     path, scores, note = capfd.readouterr().out.strip().splitlines()[-3:]
     (saved,) = tmp_path.iterdir()  # one, where -n is not given
     assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-base-0-")
-    assert re.fullmatch(r"    quality -?\d+\.\d{3}, faithfulness -?\d\.\d{3}", scores)
+    assert re.fullmatch(r"    chosen by: quality -?\d+\.\d{3}, faithfulness -?\d\.\d{3}", scores)
     assert re.match(r"[0-3] of 3 candidates passed the gate \(faithfulness .*, quantile 0.5 of the bare concept", note)
 
     kept = saved.rename(tmp_path / "kept.png")

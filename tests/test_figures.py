@@ -108,7 +108,7 @@ def test_the_image_grid_shows_the_sample_asked_for_with_its_prompt(tmp_path):
     for number, (concept, arm, sample) in enumerate((c, a, s) for c in ("cat", "dog") for a in ARMS for s in (0, 1)):
         Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
         rows.append((concept, arm, sample, f"{number}.png", f"prompt {number} " + "and more " * 20))
-    images = pd.DataFrame(rows, columns=["concept", "arm", "sample", "path", "prompt"])
+    images = pd.DataFrame(rows, columns=["concept", "arm", "sample", "path", "prompt"]).assign(flagged="")
     figure = figures.plot_image_grid(images, tmp_path, ["dog", "cat"], sample=1)
     assert len(figure.axes) == 8
     assert [axis.get_title() for axis in figure.axes[:4]] == ARMS
@@ -117,6 +117,16 @@ def test_the_image_grid_shows_the_sample_asked_for_with_its_prompt(tmp_path):
     assert shown == [9, 11, 13, 15, 1, 3, 5, 7]
     for axis, number in zip(figure.axes, shown, strict=True):
         assert axis.get_xlabel().startswith(f"prompt {number} ") and axis.get_xlabel().count("\n") <= 2
+
+
+def test_a_flagged_picture_says_so_in_figures(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "black.png")
+    row = {"arm": "ft", "concept": "cat", "sample": 0, "prompt": "a cat", "path": "black.png", "flagged": "nan"}
+    images = pd.DataFrame([row])
+    (axis,) = figures.plot_image_grid(images, tmp_path, ["cat"]).axes
+    assert axis.get_xlabel() == "[flagged: nan] a cat"
+    overview = figures.plot_overview(images, tmp_path)
+    assert "[flagged: nan] a cat" in [text.get_text() for axis in overview.axes for text in axis.texts]
 
 
 def test_pictures_fill_a_grid_and_leave_the_rest_empty():
@@ -142,7 +152,8 @@ def test_the_overview_shows_one_concept_with_the_prompt_and_picture_of_every_arm
     for place, arm in enumerate(ARMS):
         Image.new("RGB", (8, 8), (place, 0, 0)).save(tmp_path / f"{arm}.png")
         rows.append((arm, "a red fox", f"a red fox, as {arm} writes it", f"{arm}.png"))
-    figure = figures.plot_overview(pd.DataFrame(rows, columns=["arm", "concept", "prompt", "path"]), tmp_path)
+    pictures = pd.DataFrame(rows, columns=["arm", "concept", "prompt", "path"]).assign(flagged="")
+    figure = figures.plot_overview(pictures, tmp_path)
     texts = [text.get_text().replace("\n", " ") for axis in figure.axes for text in axis.texts]
     assert texts.count("a red fox") == 1
     assert {row[2] for row in rows} <= set(texts) and set(ARMS) <= set(texts)

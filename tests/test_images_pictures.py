@@ -94,7 +94,7 @@ def test_the_command_of_a_picture_makes_it_again(smoke_run, tmp_path, capfd):
     assert main([*imagine, "--out", str(tmp_path / "first")]) == 0
     wanted = tmp_path / "first" / "red_bicycle-base-5-1.png"
     capfd.readouterr()
-    assert main(["status", "--image", str(wanted), "--run-dir", str(smoke_run)]) == 0
+    assert main(["status", "--image", str(wanted)]) == 0, "it knows its run"
     command = shlex.split(capfd.readouterr().out.strip().splitlines()[-1])
     assert command[:3] == ["python", "-m", "c2i_lib"]
     assert main([*command[3:], "--out", str(tmp_path / "again")]) == 0

@@ -52,6 +52,8 @@ TABLES = {
     "08_judges/validity/validity": "judge test measure value low high n",
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": f"question {COMPARISON}",
+    "08_judges/analysis_others/means": "arm mean low high question",
+    "08_judges/analysis_others/comparison": f"question {COMPARISON}",
     "08_judges/selecting/selecting": "image_id selecting_quality selecting_faithfulness",
     "08_judges/frontier/frontier": (
         "arm n gate quality quality_low quality_high faithfulness faithfulness_low faithfulness_high passed"
@@ -72,6 +74,7 @@ PAPER_TABLES = "01_captions 02_arms 03_concepts 04_prompts 07_table1 07_agreemen
 PAPER_TABLES += "07_raters 07_variance 07_power 08_comparison 08_validity".split()
 WITH_NUMBERS = "08_frontier 08_closeness 08_effects 08_seeds 08_slopes 08_mediation 08_copying".split()
 PAPER_TABLES += WITH_NUMBERS
+WITH_NUMBERS += "08_means 08_comparison 08_validity".split()
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 

@@ -26,6 +26,12 @@ def test_a_long_prompt_is_cut_at_a_word_and_no_earlier_than_needed(window):
     assert window.count(" ".join(words[: n_kept + 1])) > window.size
 
 
+def test_no_word_is_cut_at_an_apostrophe_or_a_hyphen(window):
+    for end in range(1, 12):
+        found = window.fit(" ".join(["x"] * end + ["isn't a t-shirt"] * 3))
+        assert set(found["text"].split()) <= {"x", "isn't", "a", "t-shirt"}, found["text"]
+
+
 @pytest.mark.parametrize("rest", ["", " and more"])
 def test_a_first_word_that_does_not_fit_is_cut_within(window, rest):
     found = window.fit("q" * 50 + rest)

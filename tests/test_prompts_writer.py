@@ -1,7 +1,9 @@
 """Writers: what an arm reads, what of it is the prompt, and that a prompt depends on nothing but itself."""
 
+import multiprocessing
 import random
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
@@ -87,6 +89,18 @@ def test_the_number_of_threads_changes_no_prompt(profile, make):
     finally:
         torch.set_num_threads(n_threads)
     assert texts[0] == texts[1] and len({prompt.text for prompt in texts[0]}) > 120
+
+
+def write_apart(profile, ones):
+    return [prompt.text for prompt in Writer("base", profile).write(ones, N_TOKENS)]
+
+
+def test_the_number_of_processes_changes_no_prompt(profile, make):
+    ones = wanted(["cat", "a red bicycle"], 20, "base")
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        shares = pool.map(write_apart, [profile] * 2, [ones[::2], ones[1::2]])
+        apart = [text for pair in zip(*shares, strict=True) for text in pair]
+    assert apart == [prompt.text for prompt in make("base", profile).write(ones, N_TOKENS)]
 
 
 @pytest.mark.parametrize("arm", ["base", "ft", "ft_tags", "goes_on"])

@@ -189,6 +189,14 @@ def test_flagged_images_are_not_shown_and_counted_rightly(tmp_path, profile, cap
     assert "1 flagged" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("n_left", [0, 3])
+def test_too_few_images_that_are_not_flagged_are_an_error_that_says_why(n_left, tmp_path, profile):
+    images = make_images()
+    images.loc[n_left:, "flagged"] = "nan"
+    with pytest.raises(C2IError, match=f"found {n_left} of {len(images)} that are not flagged.*fp32"):
+        build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
+
+
 def test_of_an_arm_with_several_models_only_the_first_is_shown(tmp_path, profile, capsys):
     """More models would make a survey longer, and unlike that of a profile with one."""
     first = make_images(("concept_only", *ARMS))

@@ -20,20 +20,21 @@ def make(seed=0, noise=0.5, n_concepts=12):
         for rater, shift in enumerate((-0.3, 0, 0.3))
     ]
     ratings = pd.DataFrame(rows, columns=["image_id", "concept", "question", "rater", "kind", "rating"])
-    scores = pd.DataFrame({"image_id": truth.index, "quality": truth + noise * random.normal(size=len(truth))})
-    return ratings, scores.assign(faithfulness=-scores["quality"])
+    score = truth + noise * random.normal(size=len(truth))
+    good = pd.DataFrame({"image_id": truth.index, "judge": "good", "question": "quality", "score": score.to_numpy()})
+    return ratings, pd.concat([good, good.assign(judge="bad", question="faithfulness", score=-good["score"])])
 
 
 def test_the_values_are_scipys_and_a_plain_loops():
     ratings, scores = make()
-    table = judge_validity(ratings, scores, 200).set_index(["question", "measure"])
+    table = judge_validity(ratings, scores, 200).set_index(["judge", "measure"])
     people = ratings[ratings["question"] == "quality"].groupby("image_id")["rating"].mean()
-    judge = scores.set_index("image_id")["quality"].loc[people.index]
-    assert table.loc[("quality", "Spearman"), "value"] == pytest.approx(spearmanr(people, judge).statistic)
+    judge = scores.query("judge == 'good'").set_index("image_id")["score"].loc[people.index]
+    assert table.loc[("good", "Spearman"), "value"] == pytest.approx(spearmanr(people, judge).statistic)
     told_apart = [(a, b) for a, b in combinations(people.index, 2) if people[a] != people[b]]
     right = np.mean([(people[a] > people[b]) == (judge[a] > judge[b]) for a, b in told_apart])
-    assert table.loc[("quality", "pairwise accuracy"), "value"] == pytest.approx(right)
-    assert table.loc[("faithfulness", "Spearman"), "value"] < -0.5
+    assert table.loc[("good", "pairwise accuracy"), "value"] == pytest.approx(right)
+    assert table.loc[("bad", "Spearman"), "value"] < -0.5
 
 
 def test_intervals_hold_the_value_and_resample_concepts():

@@ -83,7 +83,8 @@ def read_images(paths: Iterable[Path]) -> np.ndarray:
 def describe(path: Path, run_dir: Path | None = None) -> str:
     """What a picture knows about itself, and the command that makes it again, for people to read.
 
-    ``run_dir``: the run that it came from, where that is not the default; a picture in a run's folder finds it itself.
+    ``run_dir``: the run that it came from, where it was moved; else a picture in a run's folder finds its run itself,
+    and one of ``imagine`` names it, unless it is the profile's own.
     Raises ``C2IError`` when the file is not a whole picture of c2i's.
     """
     path = Path(path)
@@ -93,6 +94,7 @@ def describe(path: Path, run_dir: Path | None = None) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in metadata.pop("versions").items())
     arguments, profile = metadata.pop("command"), metadata.pop("profile")
     lines = [f"{name.replace('_', ' '):<16} {value}" for name, value in metadata.items() if value not in (None, "")]
+    run_dir = run_dir or metadata.get("run")
     own_run = path.resolve().parent.parent
     if path.resolve().parent.name == STAGES[5] and (own_run / "profile.yaml").is_file():
         run_dir = own_run

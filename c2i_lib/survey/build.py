@@ -18,6 +18,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from c2i_lib.config import Profile, Survey
+from c2i_lib.errors import C2IError
 from c2i_lib.files import atomic_path, hash_of, seed_of, write_table
 from c2i_lib.stage import Stage, check_input, read_table
 
@@ -126,6 +127,25 @@ def order_items(items: pd.DataFrame, settings: Survey, seed: int) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
+def _shown(images: pd.DataFrame, settings: Survey) -> pd.DataFrame:
+    """The rows of ``images.parquet`` that raters see: of the survey's arms, of each arm's first model, not flagged.
+
+    Raises ``C2IError`` where too few are left to repeat ``repeated_images`` of them in every survey.
+    """
+    of_arms = images[images["arm"].isin(settings.arms) & (images["replicate"] == 1)]
+    shown = of_arms[of_arms["flagged"] == ""]
+    if len(shown) < len(of_arms):
+        print(f"{len(of_arms) - len(shown)} flagged images are left out of the surveys")
+    needed = settings.n_surveys * max(settings.repeated_images, 1)
+    if len(shown) < needed:
+        raise C2IError(
+            f"{settings.n_surveys} surveys that repeat {settings.repeated_images} images each need {needed} images, "
+            f"found {len(shown)} of {len(of_arms)} that are not flagged (images.parquet says as what): for "
+            "NaN try images.precision fp32; else another TTI model, other prompts, or fewer survey.repeated_images"
+        )
+    return shown
+
+
 def _save_picture(picture: Image.Image, path: Path) -> None:
     with atomic_path(path) as temporary:
         Image.fromarray(np.asarray(picture.convert("RGB"))).save(temporary)  # from pixels: no metadata comes along
@@ -135,17 +155,14 @@ def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.Data
     """Write the surveys of the arms in ``profile.survey`` into ``out_dir``. Flagged images are not shown, and of an arm
     with several models only those of the first.
 
-    Returns ``items.parquet``. Raises ``DamagedStageError`` when a picture is not the one that was rendered.
+    Returns ``items.parquet``. Raises ``DamagedStageError`` when a picture is not the one that was rendered, and
+    ``C2IError`` where too few are not flagged.
     """
     folder, settings = Path(out_dir), profile.survey
     key = {"seed": profile.seed, **settings.model_dump(exclude={"simulate_raters"})}
     with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
-            images = read_table(images_file)
-            of_arms = images[images["arm"].isin(settings.arms) & (images["replicate"] == 1)]
-            shown = of_arms[of_arms["flagged"] == ""]
-            if len(shown) < len(of_arms):
-                print(f"{len(of_arms) - len(shown)} flagged images are left out of the surveys")
+            shown = _shown(read_table(images_file), settings)
             items = add_repeats(assign(shown, settings.n_surveys, profile.seed), settings.repeated_images, profile.seed)
             items = pd.concat([items, make_checks(settings, profile.seed)], ignore_index=True)
             items = items.astype({"sample": "Int64", "expected_quality": float, "expected_faithfulness": float})
