@@ -178,7 +178,7 @@ def dry_run(folder: Path) -> None:
         started = time.perf_counter()
         execute(run, number, "paper", changed)
         seconds = time.perf_counter() - started
-        print(f"notebook {number:02d}: {seconds:.0f} s, peak memory {notebook_peak_gb():.1f} GB", flush=True)
+        print(f"notebook {number:02d}: {seconds:.0f} s, peak memory so far {notebook_peak_gb():.1f} GB", flush=True)
     report(run, sum(counts.values()))
 
 
