@@ -52,8 +52,6 @@ TABLES = {
     "08_judges/validity/validity": "judge test measure value low high n",
     "08_judges/analysis/means": "arm mean low high question",
     "08_judges/analysis/comparison": f"question {COMPARISON}",
-    "08_judges/analysis_others/means": "arm mean low high question",
-    "08_judges/analysis_others/comparison": f"question {COMPARISON}",
     "08_judges/selecting/selecting": "image_id selecting_quality selecting_faithfulness",
     "08_judges/frontier/frontier": (
         "arm n gate quality quality_low quality_high faithfulness faithfulness_low faithfulness_high passed"

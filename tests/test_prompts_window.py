@@ -32,6 +32,14 @@ def test_no_word_is_cut_at_an_apostrophe_or_a_hyphen(window):
         assert set(found["text"].split()) <= {"x", "isn't", "a", "t-shirt"}, found["text"]
 
 
+def test_no_word_is_cut_at_a_vowel_sign(window):
+    words = "लाल साइकिल नीला पहाड़ हरी किताब पुराना मकान".split()
+    for start in range(len(words)):
+        found = window.fit(" ".join(["x"] * start + words))
+        kept = found["text"].split()
+        assert set(kept) <= {"x", *words} or len(kept) == 1, found["text"]
+
+
 @pytest.mark.parametrize("rest", ["", " and more"])
 def test_a_first_word_that_does_not_fit_is_cut_within(window, rest):
     found = window.fit("q" * 50 + rest)

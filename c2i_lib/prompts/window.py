@@ -7,6 +7,7 @@ middle of a word, and says nothing. Ignored: everything of the TTI model but its
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 from transformers import AutoTokenizer
 
@@ -37,16 +38,18 @@ class Window:
     def fit(self, text: str) -> dict[str, object]:
         """``text, n_tti_tokens, cut``: as many words as fit, or as many signs where the first word alone does not.
 
-        Words are what stands between spaces; signs such as a comma do not end a prompt that was cut.
+        A word may hold apostrophes and hyphens; signs such as a comma do not end a prompt that was cut.
         """
         if self.count(text) <= self.size:
             return {"text": text, "n_tti_tokens": self.count(text), "cut": False}
-        ends = [match.end() for match in re.finditer(r"\S+", text)]
+        ends = [match.end() for match in re.finditer(r"\w+(?:['’-]\w+)*", text)]
+        # Vowel signs, as of Devanagari, are no \w and belong to the letter before them.
+        ends = [end for end in ends if not category(text[end : end + 1] or " ").startswith("M")]
         if not ends or self.count(text[: ends[0]]) > self.size:
             ends = list(range(ends[0] if ends else len(text)))
         low, high = 0, len(ends) - 1  # the last end that fits lies between them
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self.count(text[: ends[middle]]) <= self.size else (low, middle - 1)
-        kept = text[: ends[low]].rstrip(",;:-–—")
+        kept = text[: ends[low]]
         return {"text": kept, "n_tti_tokens": self.count(kept), "cut": True}
