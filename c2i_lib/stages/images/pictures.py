@@ -96,7 +96,7 @@ def describe(path: Path, run_dir: Path | None = None) -> str:
     lines = [f"{name.replace('_', ' '):<16} {value}" for name, value in metadata.items() if value not in (None, "")]
     run_dir = run_dir or metadata.get("run")
     own_run = path.resolve().parent.parent
-    if (path.resolve().parent / "stage.json").is_file() and (own_run / "profile.yaml").is_file():
+    if (own_run / "profile.yaml").is_file():
         run_dir = own_run
     place = ["--profile", str(Path(run_dir) / "profile.yaml"), "--run-dir", str(run_dir)] if run_dir else []
     command = shlex.join(["python", "-m", "c2i_lib", *arguments, *(place or ["--profile", profile])])
