@@ -67,6 +67,12 @@ def test_a_sentence_stands_before_every_code_cell(path):
 
 
 @by_name
+def test_nothing_is_said_twice(path):
+    sources = [cell.source for cell in cells(path)]
+    assert sorted(sources) == sorted(set(sources))
+
+
+@by_name
 def test_code_cells_are_short_and_define_nothing(path):
     for cell in cells(path, "code"):
         lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]

@@ -6,7 +6,7 @@ from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError, DamagedStageError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.analysis import analyse_ratings, fit_mixed_model
+from c2i_lib.stages.analysis import analyse_ratings, describe_ratings, fit_mixed_model
 from c2i_lib.stages.evaluation.means import analyse_others, analyse_scores
 from c2i_lib.statistics import mixed_model
 from c2i_lib.statistics.agreement import agreement_table
@@ -98,6 +98,22 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, RESAMPLING)
     pd.testing.assert_frame_equal(tables["agreement"], expected.assign(simulated=True), check_dtype=False)
     assert all(table["simulated"].all() for table in tables.values())
+
+
+@pytest.mark.parametrize(
+    ("times", "simulated", "line"),
+    [
+        # Of the two the first is later, although its text sorts before the other's.
+        (["2026-05-20T13:43:01Z", "2026-05-20T15:10:00+02:00"], False, ", the last of 2026-05-20 13:43 UTC"),
+        (["2026-05-20T13:43:01Z", ""], False, ", the last of 2026-05-20 13:43 UTC"),
+        (["", ""], False, ""),
+        (["", ""], True, ""),
+    ],
+    ids=["two zones", "one without a time", "none with a time", "simulated"],
+)
+def test_how_many_answers_are_analysed_and_up_to_when_is_said(times, simulated, line):
+    ratings = pd.DataFrame({"rater": ["anna", "ben"], "answered_at": times, "simulated": simulated})
+    assert describe_ratings(ratings) == f"2 answers of 2 {'simulated ' * simulated}raters{line}"
 
 
 def test_repeats_checks_and_what_could_not_be_judged_count_for_no_arm(tmp_path):

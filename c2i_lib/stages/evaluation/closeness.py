@@ -32,7 +32,7 @@ MAX_CAPTIONS = 2000  # of a cloud: the distance needs all pairs
 CLOSENESS_COLUMNS = {"prompt_id": "str", "arm": "str", "replicate": "int64", "concept": "str", "sample": "int64"}
 _KEYS = list(CLOSENESS_COLUMNS)
 CLOSENESS_COLUMNS |= {"log_likelihood": "float64"}  # where there is a held-out caption model
-CLOSENESS_COLUMNS |= {"meaning": "float64", "wording": "float64", "copied": "bool"}
+CLOSENESS_COLUMNS |= {"meaning": "float32", "wording": "float64", "copied": "bool"}
 CLOUDS_COLUMNS = {"arm": "str", "distance": "float64", "low": "float64", "high": "float64"}
 
 
