@@ -84,7 +84,8 @@ def survey_build(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.build import build_surveys
 
     opened = find_run(args.profile, args.run_dir)
-    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), opened.profile)
+    settings, seed = opened.profile.survey, opened.profile.seed
+    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
     print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
     print(f"to collect answers: python -m c2i_lib survey serve --run-dir {opened.directory}")
 
@@ -125,7 +126,7 @@ def survey_import(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
-    survey = (opened.folder(6), opened.profile, args.format, mapping, args.rater_column)
+    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column)
     answers = import_answers(args.files, *survey)
     for note in answers.attrs["notes"]:
         print(f"note: {note}")

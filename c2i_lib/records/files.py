@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,10 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet without an index."""
+def write_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str] | None = None) -> None:
+    """Parquet without an index. With ``columns``, name → dtype, exactly these are written, in this order and so typed:
+    an empty table has the types of a full one."""
+    if columns is not None:
+        table = table[list(columns)].astype(dict(columns))
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)

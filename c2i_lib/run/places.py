@@ -16,6 +16,7 @@ from c2i_lib.config import Profile, load_profile
 from c2i_lib.errors import ProfileError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages import FOLDERS
+from c2i_lib.statistics.bootstrap import Resampling
 
 _LIBRARY = Path(__file__).parents[1]
 
@@ -31,6 +32,12 @@ class Run:
     def folder(self, number: int) -> Path:
         """The folder of stage ``number``."""
         return self.directory / FOLDERS[number]
+
+    @property
+    def resampling(self) -> Resampling:
+        """How the intervals of this run come about."""
+        settings = self.profile.analysis
+        return Resampling(settings.n_bootstrap, settings.confidence, self.profile.seed)
 
 
 def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | None) -> tuple[Path, Path]:
