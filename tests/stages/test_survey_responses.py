@@ -70,7 +70,7 @@ def test_answers_that_people_give_between_two_runs_are_analysed(people_run, tmp_
         assert set(pd.read_parquet(raters)["rater"]) == set(names[:3])
     assert main([*run, "7"]) == 0
     printed = capsys.readouterr().out
-    assert executed(printed) == [] and printed.count("already done") == 2 * 7  # one line each, and the table
+    assert executed(printed) == [] and "06_run_survey: already done" in printed
 
     items = pd.read_parquet(people_run.folder(6) / "items.parquet")["item_id"]
     table = pd.DataFrame([("lab", item, "quality", 2.0, "", "") for item in items], columns=COLUMNS)

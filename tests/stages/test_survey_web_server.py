@@ -13,6 +13,7 @@ from survey_run import RESEARCHER, SECRETS, SEED, make_run, served
 
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.survey import formats
 from c2i_lib.stages.survey.web.server import create_app, listen, serve
 from c2i_lib.stages.survey.web.store import read_answers
 
@@ -233,6 +234,21 @@ def test_what_raters_type_is_shown_as_text_and_starts_no_formula(site, anna, res
     for item in items[:3]:
         anna.put(f"/answers/{item['item_id']}", json={"comment": " "})
     assert read_answers(site[1].responses.path)["comment"].eq("").all()
+
+
+def test_the_researchers_export_is_one_that_survey_import_reads(site, anna, researcher):
+    """Typed text, "cannot judge" and all: the same CSV, with the same guard, as ``survey export`` writes."""
+    items = items_of(anna)
+    for item, comment in zip(items, [" =1+1", "＝1+1", "'=1", "-"], strict=True):
+        for question, rating in (("quality", None), ("faithfulness", 3)):
+            anna.put(f"/answers/{item['item_id']}", json={"question": question, "rating": rating})
+        assert anna.put(f"/answers/{item['item_id']}", json={"comment": comment}).status_code == 200
+    path = site[1].folder / "export.csv"
+    path.write_bytes(researcher.get("/answers.csv").content)
+    assert "' =1+1" in path.read_text(encoding="utf-8") and "'＝1+1" in path.read_text(encoding="utf-8")
+    table = pd.read_parquet(site[1].folder.parent / "06_survey" / "items.parquet")
+    answers = formats.read_answers(path, table, load_profile("smoke").survey)
+    pd.testing.assert_frame_equal(answers, read_answers(site[1].responses.path))
 
 
 def test_the_researcher_sees_progress_and_links(site, anna, researcher):

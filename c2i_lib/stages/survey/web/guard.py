@@ -1,7 +1,7 @@
-"""What protects raters and their answers: refused requests, headers, pictures and tables that carry nothing extra.
+"""What protects raters and their answers: refused requests, headers, and pictures that carry nothing extra.
 
-In: requests, PNG files, answers. Out: requests that a page of ours could have sent and the forms of their bodies,
-pixels, and CSV that is safe in a spreadsheet. Ignored: tokens, and what a request asks for (``server.py``).
+In: requests, PNG files. Out: requests that a page of ours could have sent and the forms of their bodies, and pixels.
+Ignored: tokens, and what a request asks for (``server.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-import pandas as pd
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.datastructures import Headers, MutableHeaders
@@ -114,11 +113,3 @@ def without_metadata(png: bytes) -> bytes:
             parts.append(png[place:end])
         place = end
     return b"".join(parts)
-
-
-def as_csv(answers: pd.DataFrame) -> str:
-    """Answers as CSV in which no cell starts a formula: such text gets an apostrophe before it."""
-    safe = answers.assign(rating=answers["rating"].astype("Int64"))
-    for name in safe.columns.drop("rating"):
-        safe[name] = [f"'{text}" if text.startswith(tuple("=+-@\t\r\n")) else text for text in safe[name]]
-    return safe.to_csv(index=False, lineterminator="\r\n")

@@ -30,7 +30,8 @@ from c2i_lib.config import Profile
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.records.stage import read_table
-from c2i_lib.stages.survey.web.guard import QUESTIONS, Answer, Closing, Comment, Guard, as_csv, without_metadata
+from c2i_lib.stages.survey.formats import answers_csv
+from c2i_lib.stages.survey.web.guard import QUESTIONS, Answer, Closing, Comment, Guard, without_metadata
 from c2i_lib.stages.survey.web.store import Responses, read_answers
 
 _STATIC = Path(__file__).parent / "static"
@@ -233,7 +234,7 @@ def create_app(
     def export(token: str) -> Response:
         check_researcher(token)
         headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return Response(as_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        return Response(answers_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
     def close(token: str, body: Closing) -> JSONResponse:
