@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Question = Literal["quality", "faithfulness"]
@@ -55,19 +56,15 @@ class Closing(_Body):
 class Guard:
     """Refuses what no page of ours sends, before anything reads it, and adds protective headers to every answer."""
 
-    def __init__(self, app: ASGIApp, host_names: Iterable[str]):
-        self.app, self.host_names = app, {name.lower() for name in host_names}
+    def __init__(self, app: ASGIApp):
+        self.app = app
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
-        host = headers.get("host", "")
-        try:
-            name, origin = urlsplit(f"//{host}").hostname, urlsplit(headers.get("origin", f"//{host}")).netloc
-        except ValueError:
-            return 400, "The Host or Origin header is not valid."
-        if name not in self.host_names:
-            return 400, "This server does not go by that name."
+    @staticmethod
+    def _refusal(method: str, headers: Headers) -> tuple[int, str] | None:
         if method in ("GET", "HEAD"):
             return None
+        host = headers.get("host", "")
+        origin = headers.get("origin", f"//{host}").partition("//")[2]
         if origin.lower() != host.lower() or headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return 403, "Requests from other sites are refused."
         if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
@@ -102,6 +99,14 @@ class Guard:
             return unread.pop() if unread else await receive()
 
         return await self.app(scope, receive_again, send_with_headers)
+
+
+def protect(app: FastAPI, host_names: Iterable[str]) -> None:
+    """Let ``app`` answer to ``host_names`` alone, so that no page of another name reaches it (DNS rebinding), and put
+    ``Guard`` before it."""
+    names = [f"[{name}]" if ":" in name else name for name in host_names]  # as a Host header has them
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    app.add_middleware(Guard)
 
 
 def without_metadata(png: bytes) -> bytes:
