@@ -24,6 +24,7 @@ from c2i_lib.run.places import Run
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
 from c2i_lib.stages.concepts import decisions_file, read_decisions
+from c2i_lib.stages.survey.responses import answers_fingerprint
 
 NOTEBOOKS_DIR = Path(__file__).parents[2] / "notebooks"
 
@@ -71,6 +72,8 @@ def _key(run: Run, number: int) -> dict:
         earlier["source"] = fingerprint(run.profile.captions.source)
     if number == 3:  # a person decides between two runs
         earlier["decisions"] = read_decisions(decisions_file(run.directory, run.profile.concepts))
+    if number == 6 and not run.profile.survey.simulate_raters:  # people answer between two runs
+        earlier["answers"] = answers_fingerprint(run.folder(6))
     parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
     return {"key": hash_of(parts)}
 
@@ -111,6 +114,7 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     check_parameters(number, parameters)
     target.with_suffix(".json").unlink(missing_ok=True)
     partial = target.with_name(f"{source.stem}.unfinished.ipynb")
+    key = _key(run, number)  # as it is before: an answer that comes while the notebook runs may not be in its result
     papermill.execute_notebook(
         str(source),
         str(partial),
@@ -122,7 +126,7 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)
-    record = {**_key(run, number), "stages": _stage_records(run, number), "figures": _figures(run, number)}
+    record = {**key, "stages": _stage_records(run, number), "figures": _figures(run, number)}
     write_json(target.with_suffix(".json"), record)
 
 

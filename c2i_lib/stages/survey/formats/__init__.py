@@ -18,13 +18,14 @@ from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS, check_a
 from c2i_lib.stages.survey.formats.csv_files import read_rows, read_text
 from c2i_lib.stages.survey.formats.label_studio import read_label_studio, write_label_studio
 from c2i_lib.stages.survey.formats.mapping import propose_mapping, read_mapping, write_mapping
-from c2i_lib.stages.survey.formats.own import REQUIRED, read_answers_csv, write_answers_csv
+from c2i_lib.stages.survey.formats.own import REQUIRED, answers_csv, read_answers_csv, write_answers_csv
 from c2i_lib.stages.survey.formats.wide import is_qualtrics, read_columns, read_google_forms, read_qualtrics
 
 __all__ = [
     "CANNOT_JUDGE",
     "COLUMNS",
     "KINDS",
+    "answers_csv",
     "check_answers",
     "detect_kind",
     "propose_mapping",

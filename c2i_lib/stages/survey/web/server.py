@@ -30,7 +30,8 @@ from c2i_lib.config import Profile
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.records.stage import read_table
-from c2i_lib.stages.survey.web.guard import QUESTIONS, Answer, Closing, Comment, Guard, as_csv, without_metadata
+from c2i_lib.stages.survey.formats import answers_csv
+from c2i_lib.stages.survey.web.guard import QUESTIONS, Answer, Closing, Comment, protect, without_metadata
 from c2i_lib.stages.survey.web.store import Responses, read_answers
 
 _STATIC = Path(__file__).parent / "static"
@@ -148,7 +149,7 @@ def create_app(
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
     address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname:
         raise C2IError(f"the survey's address should be like https://survey.example.org, found {base_url!r}")
     survey = Survey(survey_dir)
     responses = survey.responses
@@ -158,7 +159,7 @@ def create_app(
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
     static = {name: (_STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_middleware(Guard, host_names=["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
+    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
     app.state.survey = survey
 
     def check_researcher(token: str) -> None:
@@ -233,7 +234,7 @@ def create_app(
     def export(token: str) -> Response:
         check_researcher(token)
         headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return Response(as_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        return Response(answers_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
     def close(token: str, body: Closing) -> JSONResponse:

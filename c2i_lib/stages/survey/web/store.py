@@ -216,7 +216,10 @@ def read_answers(path: Path) -> pd.DataFrame:
         "SELECT rater, item_id, question, rating, answered_at, coalesce(comment, '') "
         "FROM answers LEFT JOIN comments USING (rater, item_id) ORDER BY rater, item_id, question"
     )
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT)
+    # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
+    file = path.resolve()
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
+    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=_WAIT)
     try:
         with _explained(path):
             _check_ours(connection, path)
