@@ -20,7 +20,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
 from c2i_lib.records.sources import code_hash
 from c2i_lib.records.stage import package_versions
-from c2i_lib.run.places import Run
+from c2i_lib.run.places import Run, store_settings
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
 from c2i_lib.stages.concepts import decisions_file, read_decisions
@@ -127,7 +127,10 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
 
 
 def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = len(STUDY)) -> list[dict]:
-    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook."""
+    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook.
+
+    The run's settings are stored once nothing can refuse it any more, so that a refused run changes nothing.
+    """
     for number in sorted(set(stages_before(first)) - set(range(first, last + 1))):
         if not is_done(run, number):
             raise C2IError(
@@ -135,12 +138,14 @@ def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last:
                 f"add --from {number}, or leave --from out"
             )
     with _only_one(run):
+        store_settings(run)
         return _run_in_order(run, profile, overrides, first, last)
 
 
 @contextmanager
 def _only_one(run: Run) -> Iterator[None]:
     """Hold the run's lock, so that two commands do not write into one folder."""
+    run.directory.mkdir(parents=True, exist_ok=True)
     with (run.directory / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
