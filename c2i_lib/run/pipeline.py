@@ -6,6 +6,7 @@ its figures beside it. A notebook is skipped only when all of them still match.
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import os
 import sys
@@ -18,8 +19,7 @@ import nbformat
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
-from c2i_lib.records.sources import code_hash
-from c2i_lib.records.stage import package_versions
+from c2i_lib.records.sources import code_hash, imports_in, packages_of, versions_of
 from c2i_lib.run.places import Run, store_settings
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
@@ -61,7 +61,7 @@ def _figures(run: Run, number: int) -> dict[str, str]:
 
 
 def _key(run: Run, number: int) -> dict:
-    """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
+    """What a notebook's result depends on: its source, the profile, what it imports, and the stages before it."""
     earlier = {}
     for before in stages_before(number):
         earlier.update(_stage_records(run, before))
@@ -71,7 +71,10 @@ def _key(run: Run, number: int) -> dict:
         earlier["source"] = fingerprint(run.profile.captions.source)
     if number == 3:  # a person decides between two runs
         earlier["decisions"] = read_decisions(decisions_file(run.directory, run.profile.concepts))
-    parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
+    code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
+    modules, packages = imports_in(ast.parse(code))
+    versions = versions_of(packages_of(*modules, also=packages))
+    parts = [cells, run.profile.model_dump(mode="json"), code_hash(*modules), versions, earlier]
     return {"key": hash_of(parts)}
 
 
