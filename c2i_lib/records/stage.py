@@ -47,6 +47,8 @@ def package_versions() -> dict[str, str]:
 
 def git_commit() -> str:
     """The repository's commit, or "unknown" outside one. Only recorded, never compared."""
+    if not (_LIBRARY.parent / ".git").exists():  # installed: a repository around the environment is another project's
+        return "unknown"
     try:
         command = ["git", "-C", str(_LIBRARY), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
