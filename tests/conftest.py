@@ -21,7 +21,6 @@ from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
 
-
 ROOT = Path(__file__).parents[1]
 
 

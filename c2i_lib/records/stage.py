@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ class Stage:
             print(f"{self.folder.name} runs again: {problem}")
         self._keep_only_own_work()
         self.record.unlink(missing_ok=True)
-        self.started = datetime.now(timezone.utc)
+        self.started = datetime.now(UTC)
         return self
 
     def _keep_only_own_work(self) -> None:
@@ -203,5 +203,5 @@ class Stage:
             return
         files = [path for path in self._own_files() if path.name not in _RECORDS]
         outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
-        times = {"start": self.started.isoformat(), "end": datetime.now(timezone.utc).isoformat()}
+        times = {"start": self.started.isoformat(), "end": datetime.now(UTC).isoformat()}
         write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})
