@@ -44,6 +44,17 @@ def test_the_wheel_declares_what_it_needs(wheel):
     assert {line.split("==")[0] for line in declared if "extra ==" in line} == {"pycld2", "aiohttp"}
 
 
+def test_every_command_that_installs_a_package_names_the_pinned_version():
+    """Somebody who installed the wheel has no file of requirements."""
+    projects = [ROOT / name for name in ("requirements.txt", "requirements-models.txt", "pyproject.toml")]
+    pins = set(re.findall(r"[\w.-]+==[\w.]+", "\n".join(path.read_text(encoding="utf-8") for path in projects)))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "c2i_lib").rglob("*.py")))
+    commands = re.findall(r"python -m pip install (.*)", code)
+    named = [re.findall(r"[\w.-]+==[\w.]*\w", command) for command in commands]
+    assert len(named) >= 6 and all(named), commands
+    assert {package for packages in named for package in packages} <= pins
+
+
 def test_the_lock_holds_every_pin():
     """torch is not in the lock: its index decides which build people get. ``make lock`` writes it."""
     lock = set(requirements("requirements.lock"))
