@@ -45,7 +45,7 @@ lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --disable-pip-version-check uv==0.13.8
 	.venv-lock/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --index-url https://pypi.org/simple --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
 	awk '/^[A-Za-z]/ { keep = !/^(torch==|triton==|nvidia-|cuda-)/ } /^#/ || keep' requirements.lock > .venv-lock/kept
 	mv .venv-lock/kept requirements.lock
 	rm -rf .venv-lock
