@@ -7,7 +7,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
 import shutil
-import site
 import sys
 import venv
 from dataclasses import dataclass
@@ -114,7 +113,8 @@ def installed(wheel, tmp_path_factory) -> Installed:
     command = ["-m", "pip", f"--python={python}", "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
     subprocess.run([sys.executable, *command], check=True)
     packages = next((folder / "environment").glob("lib/python*/site-packages"))
-    (packages / "packages.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
+    others = [path for path in sys.path if path.endswith("site-packages")]  # not this source tree, nor its tests
+    (packages / "packages.pth").write_text("\n".join(others) + "\n", encoding="utf-8")
     (folder / "empty").mkdir()
     return Installed(python.parent / "c2i", folder / "empty")
 
