@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
-from c2i_lib.records.files import atomic_dir, atomic_path, hash_of, sha256_of, write_json, write_table
 from c2i_lib.records import stage as records
+from c2i_lib.records.files import atomic_dir, atomic_path, hash_of, sha256_of, write_json, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
 from c2i_lib.run.places import open_run
 
