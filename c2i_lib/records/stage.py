@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ _LIBRARY = Path(__file__).parents[1]
 
 def git_commit() -> str:
     """The repository's commit, or "unknown" outside one. Only recorded, never compared."""
+    if not (_LIBRARY.parent / ".git").exists():  # installed: a repository around the environment is another project's
+        return "unknown"
     try:
         command = ["git", "-C", str(_LIBRARY), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -133,7 +135,7 @@ class Stage:
             print(f"{self.folder.name} runs again: {problem}")
         self._keep_only_own_work()
         self.record.unlink(missing_ok=True)
-        self.started = datetime.now(timezone.utc)
+        self.started = datetime.now(UTC)
         return self
 
     def _keep_only_own_work(self) -> None:
@@ -184,5 +186,5 @@ class Stage:
             return
         files = [path for path in self._own_files() if path.name not in _RECORDS]
         outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
-        times = {"start": self.started.isoformat(), "end": datetime.now(timezone.utc).isoformat()}
+        times = {"start": self.started.isoformat(), "end": datetime.now(UTC).isoformat()}
         write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})

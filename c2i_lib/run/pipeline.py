@@ -20,20 +20,18 @@ import nbformat
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
 from c2i_lib.records.sources import code_hash, imports_in, packages_of, versions_of
-from c2i_lib.run.places import Run, store_settings
+from c2i_lib.run.places import NOTEBOOKS_DIR, Run, store_settings
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
 from c2i_lib.stages.concepts import decisions_file, read_decisions
 from c2i_lib.stages.survey.responses import answers_fingerprint
-
-NOTEBOOKS_DIR = Path(__file__).parents[2] / "notebooks"
 
 
 def notebook_path(number: int) -> Path:
     """The source of notebook ``number``. Raises ``C2IError`` when there is none."""
     found = sorted(NOTEBOOKS_DIR.glob(f"{number:02d}_*.ipynb"))
     if not found:
-        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone the whole repository")
+        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone or install the whole project again")
     return found[0]
 
 

@@ -19,6 +19,8 @@ from c2i_lib.stages import FOLDERS
 from c2i_lib.statistics.bootstrap import Resampling
 
 _LIBRARY = Path(__file__).parents[1]
+_IS_INSTALLED = (_LIBRARY / "notebooks").is_dir()  # by a wheel; in the repository they lie beside c2i_lib
+NOTEBOOKS_DIR = (_LIBRARY if _IS_INSTALLED else _LIBRARY.parent) / "notebooks"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class Run:
 
 
 def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | None) -> tuple[Path, Path]:
-    """The folders of a run and of its figures: in the repository, unless ``run_dir`` says otherwise."""
-    root = _LIBRARY.parent
+    """The folders of a run and of its figures: in the repository, or in the current folder where c2i is installed
+    without one, unless ``run_dir`` says otherwise.
+    """
+    root = Path.cwd() if _IS_INSTALLED else _LIBRARY.parent
     directory = Path(run_dir) if run_dir else root / "runs" / name
     figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / name
     return directory.resolve(), figures.resolve()

@@ -230,13 +230,12 @@ def test_what_is_no_module_of_the_library_has_no_sources(name):
 def test_whatever_python_loads_for_a_module_is_among_its_sources(module):
     """But for packages that a module is merely in: a package's own module is a stage, which others only pass by. And
     for settings, which count by their values, and what only they import."""
-    script = (
-        f"import sys, {module}; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'c2i_lib'))"
-    )
+    files = "(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'c2i_lib')"
+    script = f"import sys, {module}; print(*{files}, sep='\n')"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=LIBRARY.parent
     )
-    files = {Path(name) for name in loaded.stdout.split()}
+    files = {Path(name) for name in loaded.stdout.splitlines()}
     own = set(sources.sources_of(module))
     packages = {parent / "__init__.py" for path in own for parent in path.parents}
     by_value = {*(LIBRARY / "config").glob("*.py"), LIBRARY / "study.py"}
