@@ -231,7 +231,7 @@ def test_whatever_python_loads_for_a_module_is_among_its_sources(module):
     """But for packages that a module is merely in: a package's own module is a stage, which others only pass by. And
     for settings, which count by their values, and what only they import."""
     files = "(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'c2i_lib')"
-    script = f"import sys, {module}; print(*{files}, sep='\n')"
+    script = f"import sys, {module}; print(*{files}, sep='\\n')"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=LIBRARY.parent
     )
