@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from c2i_lib.config import load_profile
-from c2i_lib.records.stage import package_versions
+from c2i_lib.records.sources import versions_of
 from c2i_lib.stages.captions import is_explicit, prepare_captions
 from c2i_lib.stages.captions.sources import Reading, read_batches
 from c2i_lib.text.explicit import read_words
@@ -140,7 +140,7 @@ def main() -> None:
     captions = pa.array(texts, pa.string())
     folder = Path(tempfile.mkdtemp())
     figures = {"machine": f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores"}
-    figures |= {"captions": args.captions, "packages": package_versions()["pandas"]}
+    figures |= {"captions": args.captions, "packages": versions_of(["pandas"])["pandas"]}
     many = pa.concat_arrays([captions] * (1 + 200_000 // len(captions)))
     figures |= compare_filters(many, n_slow, min(20_000, len(many)))
     for name, n in (("peer", n_peer), ("one", n_rows), ("ten", 10 * n_rows)):

@@ -12,7 +12,7 @@ from pathlib import Path
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
 from c2i_lib.records.stage import read_table
-from c2i_lib.run.places import find_run, open_run
+from c2i_lib.run.places import find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
 from c2i_lib.study import ARMS
 
@@ -23,14 +23,14 @@ def run(args: argparse.Namespace) -> None:
     if not 1 <= args.first <= args.last <= len(STUDY):
         raise C2IError(f"--from and --to should be 1 to {len(STUDY)} and in order, found {args.first} and {args.last}")
     overrides = dict(map(parse_override, args.parameter))
-    opened = open_run(args.profile, args.run_dir, None, overrides)
-    summary = run_notebooks(opened, args.profile, overrides, args.first, args.last)
+    planned = plan_run(args.profile, args.run_dir, None, overrides)
+    summary = run_notebooks(planned, args.profile, overrides, args.first, args.last)
     print("\nstage                           seconds")
     for row in summary:
         print(f"{row['stage']:<30}  {row['seconds']:>7.1f}{'  (already done)' if row['skipped'] else ''}")
     print(f"{'total':<30}  {sum(row['seconds'] for row in summary):>7.1f}\n")
-    print(f"tables and figures:  {opened.figures}\nexecuted notebooks:  {opened.directory / 'notebooks'}")
-    print(f"all outputs:         {opened.directory}")
+    print(f"tables and figures:  {planned.figures}\nexecuted notebooks:  {planned.directory / 'notebooks'}")
+    print(f"all outputs:         {planned.directory}")
 
 
 def finetune(args: argparse.Namespace) -> None:
@@ -84,7 +84,8 @@ def survey_build(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.build import build_surveys
 
     opened = find_run(args.profile, args.run_dir)
-    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), opened.profile)
+    settings, seed = opened.profile.survey, opened.profile.seed
+    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
     print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
     print(f"to collect answers: python -m c2i_lib survey serve --run-dir {opened.directory}")
 
@@ -125,7 +126,7 @@ def survey_import(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
-    survey = (opened.folder(6), opened.profile, args.format, mapping, args.rater_column)
+    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column)
     answers = import_answers(args.files, *survey)
     for note in answers.attrs["notes"]:
         print(f"note: {note}")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from c2i_lib.config.judges import JudgeModel, Selection
+from c2i_lib.config.judges import JudgeModel
 from c2i_lib.errors import C2IError
 from c2i_lib.models.judges import judge_name, load_judge, score_pictures
 from c2i_lib.records.files import seed_of
@@ -151,7 +151,7 @@ class ConceptToImage:
         than ``n``. Only the chosen are saved. Raises ``C2IError`` where the profile names no judges to select by,
         ``n`` or ``gate`` is out of range, and as ``write_prompts`` does; ``ModelError`` for a judge without its model.
         """
-        selection = self._selection()
+        selection = self.run.profile.judges.need_selection()
         gate = float(selection.gate if gate is None else gate)
         if not 1 <= n <= best_of:
             raise C2IError(
@@ -171,12 +171,6 @@ class ConceptToImage:
         ] or [(one, {}) for one in drawn[:n]]
         pictures = [self._finish(one, concept, seed, arguments, out_dir, own, **scores) for one, scores in kept]
         return Choice(pictures, best_of, len(usable), int((faithfulness >= threshold).sum()), gate, threshold)
-
-    def _selection(self) -> Selection:
-        selection, name = self.run.profile.judges.selection, self.run.profile.name
-        if selection is None:
-            raise C2IError(f"profile {name} names no judges to select by: add judges.selection (see cpu.yaml)")
-        return selection
 
     def _write(self, concept: str, n: int, seed: int) -> tuple[list[Written], list[int]]:
         concept = " ".join(concept.split())
@@ -231,7 +225,7 @@ class ConceptToImage:
         """Selecting quality and faithfulness of the candidates, and the faithfulness that passes the gate."""
         if not usable:
             return np.empty(0), np.empty(0), -np.inf
-        selection, concept = self._selection(), " ".join(concept.split())
+        selection, concept = self.run.profile.judges.need_selection(), " ".join(concept.split())
         # From the candidates' own noise, as arms are compared in the study, so that only the words differ.
         text = self.writer.window.fit(concept)["text"]
         bare = render_and_flag(self.pipeline, [text] * len(seeds), seeds, self.run.profile.images)

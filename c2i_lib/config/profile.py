@@ -19,7 +19,7 @@ from c2i_lib.config.judges import Judges
 from c2i_lib.config.prompts import Prompts
 from c2i_lib.config.section import Section
 from c2i_lib.config.survey import Survey
-from c2i_lib.study import ARMS, FINETUNED_ARMS
+from c2i_lib.study import ARMS, FINETUNED_ARMS, QUESTIONS
 
 
 class Profile(Section):
@@ -79,7 +79,7 @@ class Profile(Section):
                 f"{len(survey.arms)} arms x {self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts "
                 f"give {n_images} images; set survey.images_per_survey to null to spread them evenly"
             )
-        for name in ("quality", "faithfulness"):
+        for name in QUESTIONS:
             n_labels = len(getattr(survey, name).labels)
             if n_labels != survey.scale_points:
                 raise ValueError(

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,7 @@ import pandas as pd
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    """For Python 3.10, which has no ``hashlib.file_digest``."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_of(value: Any) -> str:
@@ -83,7 +75,10 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet without an index."""
+def write_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str] | None = None) -> None:
+    """Parquet without an index. With ``columns``, name → dtype, exactly these are written, in this order and so typed:
+    an empty table has the types of a full one."""
+    if columns is not None:
+        table = table[list(columns)].astype(dict(columns))
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)

@@ -6,6 +6,7 @@ its figures beside it. A notebook is skipped only when all of them still match.
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import os
 import sys
@@ -18,22 +19,19 @@ import nbformat
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
-from c2i_lib.records.sources import code_hash
-from c2i_lib.records.stage import package_versions
-from c2i_lib.run.places import Run
+from c2i_lib.records.sources import code_hash, imports_in, packages_of, versions_of
+from c2i_lib.run.places import NOTEBOOKS_DIR, Run, store_settings
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
 from c2i_lib.stages.concepts import decisions_file, read_decisions
 from c2i_lib.stages.survey.responses import answers_fingerprint
-
-NOTEBOOKS_DIR = Path(__file__).parents[2] / "notebooks"
 
 
 def notebook_path(number: int) -> Path:
     """The source of notebook ``number``. Raises ``C2IError`` when there is none."""
     found = sorted(NOTEBOOKS_DIR.glob(f"{number:02d}_*.ipynb"))
     if not found:
-        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone the whole repository")
+        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone or install the whole project again")
     return found[0]
 
 
@@ -62,7 +60,7 @@ def _figures(run: Run, number: int) -> dict[str, str]:
 
 
 def _key(run: Run, number: int) -> dict:
-    """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
+    """What a notebook's result depends on: its source, the profile, what it imports, and the stages before it."""
     earlier = {}
     for before in stages_before(number):
         earlier.update(_stage_records(run, before))
@@ -74,7 +72,10 @@ def _key(run: Run, number: int) -> dict:
         earlier["decisions"] = read_decisions(decisions_file(run.directory, run.profile.concepts))
     if number == 6 and not run.profile.survey.simulate_raters:  # people answer between two runs
         earlier["answers"] = answers_fingerprint(run.folder(6))
-    parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
+    code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
+    modules, packages = imports_in(ast.parse(code))
+    versions = versions_of(packages_of(*modules, also=packages))
+    parts = [cells, run.profile.model_dump(mode="json"), code_hash(*modules), versions, earlier]
     return {"key": hash_of(parts)}
 
 
@@ -131,7 +132,10 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
 
 
 def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = len(STUDY)) -> list[dict]:
-    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook."""
+    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook.
+
+    The run's settings are stored once nothing can refuse it any more, so that a refused run changes nothing.
+    """
     for number in sorted(set(stages_before(first)) - set(range(first, last + 1))):
         if not is_done(run, number):
             raise C2IError(
@@ -139,12 +143,14 @@ def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last:
                 f"add --from {number}, or leave --from out"
             )
     with _only_one(run):
+        store_settings(run)
         return _run_in_order(run, profile, overrides, first, last)
 
 
 @contextmanager
 def _only_one(run: Run) -> Iterator[None]:
     """Hold the run's lock, so that two commands do not write into one folder."""
+    run.directory.mkdir(parents=True, exist_ok=True)
     with (run.directory / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

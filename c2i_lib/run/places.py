@@ -16,8 +16,11 @@ from c2i_lib.config import Profile, load_profile
 from c2i_lib.errors import ProfileError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages import FOLDERS
+from c2i_lib.statistics.bootstrap import Resampling
 
 _LIBRARY = Path(__file__).parents[1]
+_IS_INSTALLED = (_LIBRARY / "notebooks").is_dir()  # by a wheel; in the repository they lie beside c2i_lib
+NOTEBOOKS_DIR = (_LIBRARY if _IS_INSTALLED else _LIBRARY.parent) / "notebooks"
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,18 @@ class Run:
         """The folder of stage ``number``."""
         return self.directory / FOLDERS[number]
 
+    @property
+    def resampling(self) -> Resampling:
+        """How the intervals of this run come about."""
+        settings = self.profile.analysis
+        return Resampling(settings.n_bootstrap, settings.confidence, self.profile.seed)
+
 
 def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | None) -> tuple[Path, Path]:
-    """The folders of a run and of its figures: in the repository, unless ``run_dir`` says otherwise."""
-    root = _LIBRARY.parent
+    """The folders of a run and of its figures: in the repository, or in the current folder where c2i is installed
+    without one, unless ``run_dir`` says otherwise.
+    """
+    root = Path.cwd() if _IS_INSTALLED else _LIBRARY.parent
     directory = Path(run_dir) if run_dir else root / "runs" / name
     figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / name
     return directory.resolve(), figures.resolve()
@@ -52,21 +63,21 @@ def _stored_settings(path: Path) -> dict:
     return stored
 
 
-def open_run(
+def plan_run(
     profile: str | Path,
     run_dir: str | Path | None = None,
     figures_dir: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Run:
-    """The run of ``profile`` in ``run_dir`` (default ``runs/<profile>``), created when it does not exist.
+    """The run of ``profile`` in ``run_dir`` (default ``runs/<profile>``). Nothing is written: it may be refused yet.
 
     A folder that holds another profile's run is refused with ``ProfileError``.
     """
     settings = load_profile(profile, overrides)
     directory, figures = _places(settings.name, run_dir, figures_dir)
-    kept = directory / "profile.yaml"
-    if kept.is_file():
-        other = _stored_settings(kept)
+    stored = directory / "profile.yaml"
+    if stored.is_file():
+        other = _stored_settings(stored)
         if other["name"] != settings.name:
             raise ProfileError(
                 f"{directory} holds a run of profile {other['name']!r}, not {settings.name!r}: "
@@ -74,20 +85,36 @@ def open_run(
             )
     elif directory.is_dir() and not any(directory.glob("0?_*")) and any(directory.iterdir()):
         raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
-    with atomic_path(kept) as temporary:
-        temporary.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
     return Run(directory, settings, figures)
+
+
+def store_settings(run: Run) -> None:
+    """Write the run's ``profile.yaml``: from now on its stages are made with these settings."""
+    with atomic_path(run.directory / "profile.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(run.profile.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def open_run(
+    profile: str | Path,
+    run_dir: str | Path | None = None,
+    figures_dir: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Run:
+    """As ``plan_run``, for who starts to work now, such as a notebook: the settings are stored."""
+    run = plan_run(profile, run_dir, figures_dir, overrides)
+    store_settings(run)
+    return run
 
 
 def find_run(profile: str, run_dir: str | Path | None = None) -> Run:
     """An existing run as it is, with the very settings it was made with. Raises ``ProfileError`` without one."""
     name = profile if run_dir else load_profile(profile).name
     directory, figures = _places(name, run_dir, None)
-    kept = directory / "profile.yaml"
-    if not kept.is_file():
+    stored = directory / "profile.yaml"
+    if not stored.is_file():
         load_profile(profile)  # a misspelt profile is the likelier mistake
         raise ProfileError(
             f"no run in {directory}. Run: python -m c2i_lib run --profile {profile} --run-dir {directory}"
         )
-    settings = load_profile(kept)
+    settings = load_profile(stored)
     return Run(directory, settings, figures.parent / settings.name)

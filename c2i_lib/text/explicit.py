@@ -51,7 +51,7 @@ def _default_words() -> tuple[str, ...]:
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "the blacklist of explicit words is in the package better-profanity, which is not installed. "
-            "Run: python -m pip install -r requirements.txt"
+            "Run: python -m pip install better-profanity==0.7.0"
         ) from error
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 

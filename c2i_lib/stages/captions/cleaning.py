@@ -131,7 +131,8 @@ def _languages(texts: pa.Array) -> list[str]:
         import pycld2
     except ImportError as error:
         raise MissingPackageError(
-            "captions.languages needs the package pycld2. Run: python -m pip install -r requirements.txt"
+            "captions.languages needs the package pycld2, which is the extra 'languages' of c2i. "
+            "Run: python -m pip install pycld2==0.42 (on Linux with an arm64 processor it needs a C++ compiler)"
         ) from error
     return [pycld2.detect(text, bestEffort=True)[2][0][1] for text in texts.to_pylist()]
 

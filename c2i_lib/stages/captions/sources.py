@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from c2i_lib.config import Captions
-from c2i_lib.errors import CaptionError
+from c2i_lib.errors import CaptionError, MissingPackageError
 
 TEXT_COLUMNS = ("text", "caption")
 # Names in any case, as LAION-400M has them, and what they are called here.
@@ -65,6 +65,13 @@ class _File:
         return pa.CompressedInputStream(pa.PythonFile(raw), self.packing) if self.packing else raw
 
 
+def _install(source: str) -> str:
+    """How to get the packages of a URL, where we know it; fsspec's own error names those of other protocols."""
+    if not source.startswith(("http://", "https://")):
+        return ""
+    return " It is the extra 'web' of c2i. Run: python -m pip install aiohttp==3.14.5"
+
+
 def list_files(source: str) -> list[_File]:
     """The shards of a file, folder, glob or fsspec URL, sorted by name.
 
@@ -72,13 +79,16 @@ def list_files(source: str) -> list[_File]:
     """
     try:
         system, path = fsspec.core.url_to_fs(source)
-        if system.isdir(path):
+        is_page = "http" in system.protocol and _File(system, path).kind in _KINDS
+        if not is_page and system.isdir(path):  # of a page, isdir reads the whole content in search of links
             found = [name for name in system.ls(path, detail=False) if _File(system, name).kind in _KINDS]
         else:
             found = system.glob(path) if set(path) & set("*?[") else [path] if system.exists(path) else []
     except PermissionError as error:
         raise CaptionError(f"no permission to read {source}: {error}") from error
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        raise MissingPackageError(f"captions.source {source!r} cannot be opened: {error}.{_install(source)}") from error
+    except ValueError as error:
         raise CaptionError(f"captions.source {source!r} cannot be opened: {error}") from error
     files = [_File(system, name) for name in sorted(found)]
     if not files:
@@ -102,7 +112,7 @@ def fingerprint(source: str) -> list[list]:
     rows = []
     for file in list_files(source):
         details = file.system.info(file.path)
-        changed = details.get("mtime", details.get("LastModified", details.get("created", "")))
+        changed = next((details[key] for key in ("mtime", "LastModified", "created", "ETag") if key in details), "")
         rows.append([Path(file.path).name, details.get("size"), str(changed)])
     return rows
 

@@ -8,7 +8,7 @@ are likely to be an image main subject" (Experiments). Ignored: pictures; the ru
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def read_decisions(path: Path) -> list[dict]:
 
 def write_decisions(path: Path, changes: Mapping[str, tuple[str, str]], by: str) -> None:
     """Add ``{phrase: (keep or drop, reason)}`` to a person's decisions. The newest decision on a phrase counts."""
-    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    at = datetime.now(UTC).isoformat(timespec="seconds")
     kept = [entry for entry in read_decisions(path) if entry["phrase"] not in changes]
     added = [
         {"phrase": phrase, "decision": decision, "reason": reason, "by": by, "at": at}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -126,7 +126,7 @@ def _qualtrics_time(file: WideFile) -> Callable[[Row], str]:
         return lambda row: ""
     try:
         name = json.loads(file.import_ids[list(file.columns).index(column)]).get("timeZone", "")
-        zone = timezone.utc if name == "Z" else ZoneInfo(name)
+        zone = UTC if name == "Z" else ZoneInfo(name)
     except (ValueError, AttributeError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return lambda row: ""
 
