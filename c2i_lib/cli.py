@@ -94,7 +94,7 @@ def survey_serve(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.web.server import serve
 
     opened = find_run(args.profile, args.run_dir)
-    serve(opened.folder(6), opened.profile, args.host, args.port, args.public_url)
+    serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url)
 
 
 def survey_export(args: argparse.Namespace) -> None:

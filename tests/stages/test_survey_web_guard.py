@@ -25,8 +25,8 @@ def test_a_picture_keeps_its_pixels_and_loses_all_else():
         stripped = without_metadata(file.getvalue())
         assert b"ft_tags" in file.getvalue() and b"771234" in file.getvalue()
         assert b"ft_tags" not in stripped and b"771234" not in stripped
-        with Image.open(io.BytesIO(stripped)) as found:
-            assert np.array_equal(np.asarray(found.convert(picture.mode)), np.asarray(picture)) and not found.info
+        with Image.open(io.BytesIO(stripped)) as opened:
+            assert np.array_equal(np.asarray(opened.convert(picture.mode)), np.asarray(picture)) and not opened.info
 
 
 @pytest.mark.parametrize("length", [0, 7, 8, 20, 60])
@@ -101,8 +101,8 @@ def test_a_browser_that_leaves_in_the_middle_changes_nothing():
     ],
 )
 def test_only_our_own_pages_may_write(status, headers):
-    found, _, seen = guarded("PUT", headers=JSON | headers)
-    assert found == status and bool(seen) == (status == 200)
+    answered, _, seen = guarded("PUT", headers=JSON | headers)
+    assert answered == status and bool(seen) == (status == 200)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,6 @@ def test_only_our_own_pages_may_write(status, headers):
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_only_our_own_names_are_answered_to(status, host, method):
     """Else a page of another name, which its owner lets point here, could read and write (DNS rebinding)."""
-    found, headers, seen = guarded(method, headers=JSON | {"Host": host})
-    assert found == status and bool(seen) == (status == 200)
+    answered, headers, seen = guarded(method, headers=JSON | {"Host": host})
+    assert answered == status and bool(seen) == (status == 200)
     assert headers[b"content-security-policy"].startswith(b"default-src 'self'"), "refusals are protected too"

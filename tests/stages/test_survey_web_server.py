@@ -298,24 +298,24 @@ def test_answers_to_another_survey_are_not_mixed_in(tmp_path):
     with served(run) as (_, survey):
         survey.responses.answer("rater_1", "i_of_an_earlier_survey", "quality", 4)
     with pytest.raises(C2IError, match="06_responses away"):
-        create_app(run / "06_survey", load_profile("smoke"), RESEARCHER, "http://127.0.0.1")
+        create_app(run / "06_survey", load_profile("smoke").survey, RESEARCHER, "http://127.0.0.1")
 
 
 def test_a_run_without_a_survey_is_told_how_to_build_it(tmp_path):
     with pytest.raises(C2IError, match="--to 6"):
-        serve(tmp_path / "06_survey", load_profile("smoke"), port=0)
+        serve(tmp_path / "06_survey", load_profile("smoke").survey, port=0)
 
 
 def test_a_missing_picture_is_found_before_raters_find_it(tmp_path):
     run = make_run(tmp_path / "run")
     (run / "06_survey" / "pictures" / "i000000000003.png").unlink()
     with pytest.raises(C2IError, match="no picture of item i000000000003"):
-        create_app(run / "06_survey", load_profile("smoke"), RESEARCHER, "http://127.0.0.1")
+        create_app(run / "06_survey", load_profile("smoke").survey, RESEARCHER, "http://127.0.0.1")
 
 
 def test_a_port_in_use_is_named(tmp_path):
     with listen("127.0.0.1", 0) as taken, pytest.raises(C2IError, match="is in use"):
-        serve(make_run(tmp_path / "run") / "06_survey", load_profile("smoke"), port=taken.getsockname()[1])
+        serve(make_run(tmp_path / "run") / "06_survey", load_profile("smoke").survey, port=taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
@@ -323,7 +323,7 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     """On all addresses, links name this machine as others see it."""
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     run = make_run(tmp_path / "run")
-    serve(run / "06_survey", load_profile("smoke"), host=host, port=0)
+    serve(run / "06_survey", load_profile("smoke").survey, host=host, port=0)
     printed = capsys.readouterr().out
     links = pd.read_csv(run / "06_responses" / "links.csv")
     assert list(links.columns) == ["rater", "surveys", "link"] and list(links["rater"]) == ["rater_1", "rater_2"]
@@ -331,8 +331,8 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     assert f"{base_url}/researcher/" in printed and str(run / "06_responses" / "links.csv") in printed
     assert "0.0.0.0" not in printed and "demonstration" in printed
     assert (run / "06_responses").stat().st_mode & 0o077 == 0, "links are for the researcher alone"
-    serve(run / "06_survey", load_profile("smoke"), port=0, public_url="https://survey.example/")
+    serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url="https://survey.example/")
     assert pd.read_csv(run / "06_responses" / "links.csv")["link"].str.startswith("https://survey.example/r/").all()
     for wrong in ("survey.example", "https://*", "https://*.example"):
         with pytest.raises(C2IError, match="should be like https://"):
-            serve(run / "06_survey", load_profile("smoke"), port=0, public_url=wrong)
+            serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url=wrong)

@@ -43,9 +43,9 @@ def _question_in(title: str, settings: Survey | None) -> str:
     """The question that a title asks, by its text or else by its name; empty when there is none or more than one."""
     by_text = [q for q in QUESTIONS if settings and _plain(getattr(settings, q).text) in title]
     by_name = [q for q in QUESTIONS if re.search(rf"(?<![a-z]){q}(?![a-z])", title)]
-    for found in (by_text, by_name):
-        if found:
-            return found[0] if len(found) == 1 else ""
+    for questions in (by_text, by_name):
+        if questions:
+            return questions[0] if len(questions) == 1 else ""
     return COMMENT if re.search(r"(?<![a-z])(comment|remark)s?(?![a-z])", title) else ""
 
 

@@ -7,7 +7,7 @@ Ignored: tokens, and what a request asks for (``server.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -16,8 +16,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Question = Literal["quality", "faithfulness"]
-QUESTIONS = get_args(Question)
+from c2i_lib.study import QUESTIONS
+
+Question = Literal[QUESTIONS]
 BODY_LIMIT = 16 * 1024  # bytes
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a PNG needs; other chunks can hold text
 _HEADERS = {
@@ -111,10 +112,10 @@ def protect(app: FastAPI, host_names: Iterable[str]) -> None:
 
 def without_metadata(png: bytes) -> bytes:
     """A PNG with its pixels only."""
-    parts, place = [png[:8]], 8
-    while place < len(png):
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] in _PIXELS:
-            parts.append(png[place:end])
-        place = end
+    parts, start = [png[:8]], 8
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] in _PIXELS:
+            parts.append(png[start:end])
+        start = end
     return b"".join(parts)
