@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shlex
 import sys
 import warnings
 from pathlib import Path
 
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
-from c2i_lib.records.stage import read_table
+from c2i_lib.records.stage import read_table, run_command
 from c2i_lib.run.places import find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
 from c2i_lib.study import ARMS
@@ -87,7 +88,7 @@ def survey_build(args: argparse.Namespace) -> None:
     settings, seed = opened.profile.survey, opened.profile.seed
     items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
     print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
-    print(f"to collect answers: python -m c2i_lib survey serve --run-dir {opened.directory}")
+    print(f"to collect answers: python -m c2i_lib survey serve --run-dir {shlex.quote(str(opened.directory))}")
 
 
 def survey_serve(args: argparse.Namespace) -> None:
@@ -131,7 +132,7 @@ def survey_import(args: argparse.Namespace) -> None:
     for note in answers.attrs["notes"]:
         print(f"note: {note}")
     print(f"{len(answers)} answers of {answers['rater'].nunique()} raters are in; to analyse them, run again from 6:")
-    print(f"python -m c2i_lib run --profile {opened.directory}/profile.yaml --run-dir {opened.directory} --from 6")
+    print(run_command(opened.directory, "--from", "6"))
 
 
 def survey_map(args: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from c2i_lib.config.judges import JudgeModel
 from c2i_lib.errors import C2IError
 from c2i_lib.models.judges import judge_name, load_judge, score_pictures
 from c2i_lib.records.files import seed_of
-from c2i_lib.records.stage import read_table
+from c2i_lib.records.stage import read_table, run_command
 from c2i_lib.run.places import Run
 from c2i_lib.stages.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
 from c2i_lib.stages.prompts import Wanted, Writer, Written
@@ -93,7 +93,7 @@ class ConceptToImage:
         if missing:
             raise C2IError(
                 f"{run.directory} has no finished arm {arm!r} ({', '.join(missing)} missing). "
-                f"Run: python -m c2i_lib run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
+                f"Run: {run_command(run.directory, '--to', '4')}"
             )
         # retrieved looks its prompts up in the captions that the arms were finetuned on
         captions = read_table(run.folder(1) / "finetune_train.parquet")["text"].tolist() if arm == "retrieved" else ()

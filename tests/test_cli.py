@@ -71,8 +71,10 @@ def test_the_folder_of_another_profile_is_refused(fails, tmp_path):
 
 
 def test_pictures_without_a_run_name_the_command_that_makes_one(fails, tmp_path):
-    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "run")
-    assert f"python -m c2i_lib run --profile smoke --run-dir {tmp_path / 'run'}" in message
+    """As a shell takes it: a folder's name may hold spaces."""
+    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "my run")
+    command = shlex.split(message.partition("Run: ")[2])
+    assert command == "python -m c2i_lib run --profile smoke --run-dir".split() + [str(tmp_path / "my run")]
 
 
 def test_ratings_that_are_not_there_are_told(fails, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,12 @@ def git_commit() -> str:
         return "unknown"
 
 
+def run_command(run_dir: Path, *options: str) -> str:
+    """The command that goes on with a run, quoted for a shell: a folder's name may hold spaces."""
+    profile = ("--profile", str(run_dir / "profile.yaml"), "--run-dir", str(run_dir))
+    return shlex.join(["python", "-m", "c2i_lib", "run", *profile, *options])
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """A table of an earlier stage. Raises ``DamagedStageError`` when it is missing or not the one written."""
     check_input(path)
@@ -49,7 +56,7 @@ def check_input(path: Path) -> str:
     """The SHA-256 of a file of an earlier stage, after comparing it with that stage's record."""
     own = next((parent for parent in path.parents if _NUMBERED.match(parent.name)), path.parent / "01")
     number, run_dir = int(own.name[:2]), own.parent
-    mend = f"Run: python -m c2i_lib run --profile {run_dir}/profile.yaml --run-dir {run_dir} --from {number}"
+    mend = f"Run: {run_command(run_dir, '--from', str(number))}"
     folder = next((parent for parent in path.parents if (parent / "stage.json").is_file()), None)
     if not path.is_file() or folder is None:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")

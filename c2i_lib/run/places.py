@@ -5,6 +5,7 @@ In: a profile and a folder. Out: a ``Run``. Ignored: whether its stages are done
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,7 @@ def find_run(profile: str, run_dir: str | Path | None = None) -> Run:
     stored = directory / "profile.yaml"
     if not stored.is_file():
         load_profile(profile)  # a misspelt profile is the likelier mistake
-        raise ProfileError(
-            f"no run in {directory}. Run: python -m c2i_lib run --profile {profile} --run-dir {directory}"
-        )
+        command = shlex.join(["python", "-m", "c2i_lib", "run", "--profile", str(profile), "--run-dir", str(directory)])
+        raise ProfileError(f"no run in {directory}. Run: {command}")
     settings = load_profile(stored)
     return Run(directory, settings, figures.parent / settings.name)

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 import subprocess
 from collections import namedtuple
@@ -54,6 +55,14 @@ def test_the_commit_is_that_of_this_project_only(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "_LIBRARY", tmp_path / "c2i_lib")
     (tmp_path / "c2i_lib").mkdir()
     assert len(records.git_commit()) == 40
+
+
+def test_the_command_that_mends_is_one_that_a_shell_takes(tmp_path):
+    run = tmp_path / "my run"
+    with pytest.raises(DamagedStageError) as error:
+        check_input(run / "04_prompts" / "prompts.parquet")
+    command = shlex.split(str(error.value).partition("Run: ")[2])
+    assert command[4:] == ["--profile", f"{run}/profile.yaml", "--run-dir", str(run), "--from", "4"]
 
 
 def test_changed_settings_remove_all_old_outputs(folder):

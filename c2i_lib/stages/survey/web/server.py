@@ -29,7 +29,7 @@ from markdown_it import MarkdownIt
 from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
-from c2i_lib.records.stage import read_table
+from c2i_lib.records.stage import read_table, run_command
 from c2i_lib.stages.survey.formats import answers_csv
 from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, protect, without_metadata
 from c2i_lib.stages.survey.web.store import Responses, read_answers
@@ -55,10 +55,7 @@ class ServedSurvey:
         folder = Path(survey_dir)
         run_folder = folder.parent
         if not (folder / "orders.parquet").is_file():
-            raise C2IError(
-                f"{folder} holds no survey: run notebook 06, or "
-                f"python -m c2i_lib run --profile {run_folder}/profile.yaml --run-dir {run_folder} --to 6"
-            )
+            raise C2IError(f"{folder} holds no survey: run notebook 06, or {run_command(run_folder, '--to', '6')}")
         items, orders = read_table(folder / "items.parquet"), read_table(folder / "orders.parquet")
         self.pictures = folder / "pictures"
         lost = [name for name in items["item_id"] if not self.picture_path(name).is_file()]
