@@ -3,7 +3,9 @@
 In: ``prompts.parquet``. Out, in ``05_images/``: ``<image_id>.png``, each with all that it was made from in its metadata
 (``pictures.py``), and ``images.parquet`` (``image_id, prompt_id, arm, replicate, concept, sample, prompt, seed, path,
 sha256, flagged``: nan, blank, unsafe by the model's checker, or explicit by its prompt). Images that exist and are
-whole are not rendered again. ``pipelines.py`` loads and runs the model.
+whole are not rendered again. A run that was killed and goes on, or that two processes share, forms other batches than
+one that ran through: its pictures are the same to within one level of 255, their hashes are not (``pipelines.py``,
+which loads and runs the model, says what is promised). Where nothing of this changes, the files are the same bytes.
 """
 
 from __future__ import annotations

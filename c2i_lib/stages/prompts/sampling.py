@@ -9,6 +9,10 @@ draw is judged: it is sure when no error up to ``_ERROR`` in a logit could chang
 error that we saw (5e-5, SmolLM2-135M, batches of 1 to 30). The others, about one in a thousand, are drawn again with
 the same noise from logits of that row alone in double precision, which know nothing of the batch. A draw next to the
 border of what is sure may go either way, and gives the same token either way. A larger error is reported.
+
+What is promised, in fp32: the same tokens whatever the batch, the number of threads or processes, and the processor's
+kernels, as long as no error is reported; double precision errs, too, but a million times less than draws lie apart.
+Beam search has no noise and is not judged: two beams of equal weight may change places on another processor.
 """
 
 from __future__ import annotations
