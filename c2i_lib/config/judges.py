@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from c2i_lib.config.section import Count, Section, Share
+from c2i_lib.config.section import Count, Few, Section, Share
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
 _FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
@@ -62,7 +62,7 @@ class Judges(Section):
     selection: Selection | None = None
     known_answers: Literal["glyphs", "images"]  # what judges are tested on: unseen glyphs, or the run's own images
     n_known_answers: Count  # pictures
-    batch_size: Count
+    batch_size: Few
 
     @model_validator(mode="after")
     def _each_judge_has_one_role(self) -> Judges:
