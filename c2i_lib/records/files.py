@@ -64,9 +64,11 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 def read_record(path: Path) -> dict:
     """A record, or an empty one when the file is damaged, which then matches nothing."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
         return {}
+    whole = isinstance(record, dict) and isinstance(record.get("outputs", {}), dict)
+    return record if whole else {}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
-from c2i_lib.config import Profile, load_profile
+from c2i_lib.config import Profile, load_profile, read_yaml
 from c2i_lib.errors import ProfileError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages import FOLDERS
 from c2i_lib.statistics.bootstrap import Resampling
+
+DEFAULT_PROFILE = "cpu"
 
 _LIBRARY = Path(__file__).parents[1]
 _IS_INSTALLED = (_LIBRARY / "notebooks").is_dir()  # by a wheel; in the repository they lie beside c2i_lib
@@ -56,12 +58,22 @@ def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | Non
 def _stored_settings(path: Path) -> dict:
     """The content of a run's ``profile.yaml``. Raises ``ProfileError`` when it is damaged."""
     try:
-        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
+        stored = read_yaml(path.read_text(encoding="utf-8"))
+    except ValueError:
         stored = None
     if not isinstance(stored, dict) or "name" not in stored:
         raise ProfileError(f"{path} is damaged: delete it and run again; finished stages are kept")
     return stored
+
+
+def _refuse_another(name: str, stored: Path) -> None:
+    """Raise ``ProfileError`` where a run's settings are those of another profile than ``name``."""
+    other = _stored_settings(stored)["name"]
+    if other != name:
+        raise ProfileError(
+            f"{stored.parent} holds a run of profile {other!r}, not {name!r}: "
+            f"give another --run-dir, or delete {stored.parent}"
+        )
 
 
 def plan_run(
@@ -78,12 +90,7 @@ def plan_run(
     directory, figures = _places(settings.name, run_dir, figures_dir)
     stored = directory / "profile.yaml"
     if stored.is_file():
-        other = _stored_settings(stored)
-        if other["name"] != settings.name:
-            raise ProfileError(
-                f"{directory} holds a run of profile {other['name']!r}, not {settings.name!r}: "
-                f"give another --run-dir, or delete {directory}"
-            )
+        _refuse_another(settings.name, stored)
     elif directory.is_dir() and not any(directory.glob("0?_*")) and any(directory.iterdir()):
         raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
     return Run(directory, settings, figures)
@@ -107,14 +114,17 @@ def open_run(
     return run
 
 
-def find_run(profile: str, run_dir: str | Path | None = None) -> Run:
-    """An existing run as it is, with the very settings it was made with. Raises ``ProfileError`` without one."""
-    name = profile if run_dir else load_profile(profile).name
+def find_run(profile: str | Path | None, run_dir: str | Path | None = None) -> Run:
+    """An existing run as it is, with the very settings it was made with; None: of whatever profile is in ``run_dir``,
+    or of ``cpu``. Raises ``ProfileError`` without one.
+    """
+    name = load_profile(profile or DEFAULT_PROFILE).name
     directory, figures = _places(name, run_dir, None)
     stored = directory / "profile.yaml"
     if not stored.is_file():
-        load_profile(profile)  # a misspelt profile is the likelier mistake
-        command = shlex.join(["python", "-m", "c2i_lib", "run", "--profile", str(profile), "--run-dir", str(directory)])
-        raise ProfileError(f"no run in {directory}. Run: {command}")
+        words = ["run", "--profile", str(profile or DEFAULT_PROFILE), "--run-dir", str(directory)]
+        raise ProfileError(f"no run in {directory}. Run: {shlex.join(['python', '-m', 'c2i_lib', *words])}")
+    if profile:
+        _refuse_another(name, stored)
     settings = load_profile(stored)
     return Run(directory, settings, figures.parent / settings.name)
