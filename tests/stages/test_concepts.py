@@ -56,7 +56,7 @@ def test_a_persons_decisions_are_used_by_the_next_run(captions, tmp_path):
     write_decisions(decisions_file(tmp_path, profile.concepts), {before[0]: ("drop", "too easy")}, "Ada")
     after = mine_concepts(captions, out, profile)
     assert before[0] not in after and after[:2] == before[1:]
-    assert yaml.safe_load((out / "concepts.yaml").read_text())["decided_by"] == ["Ada"]
+    assert yaml.safe_load((out / "concepts.yaml").read_text())["decided_by"] == ["Ada", "rule"]
 
 
 def test_a_file_of_decisions_can_be_given(captions, tmp_path):

@@ -118,13 +118,13 @@ def write_concepts(
     ``given``: concepts of the profile by group, which take the place of mined ones.
     """
     people = sorted({entry["by"] for entry in decisions})
-    latest = max((entry["at"] for entry in decisions), default=None)
-    note = f"reviewed by {', '.join(people)}" if people else "no human has looked at this list: a rule proposed it"
+    chosen = candidates[candidates["chosen"]]
+    by_rule = chosen.loc[chosen["decided_by"] == RULE, "phrase"].tolist()
     content = {
-        "note": note,
-        "decided_by": people or [RULE],
-        "decided_at": latest,
-        "concepts": candidates.loc[candidates["chosen"], "phrase"].tolist(),
+        "note": _note(people, by_rule),
+        "decided_by": [*people, *([RULE] if by_rule or not people else [])],
+        "decided_at": max((entry["at"] for entry in decisions), default=None),
+        "concepts": chosen["phrase"].tolist(),
         "groups": {},
         "decisions": [dict(entry) for entry in decisions],
     }
@@ -134,6 +134,14 @@ def write_concepts(
         content |= {"groups": {name: list(group) for name, group in given.items()}}
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(_as_yaml(content), encoding="utf-8")
+
+
+def _note(people: Sequence[str], by_rule: Sequence[str]) -> str:
+    """Who has looked at the concepts, in words. ``by_rule``: those on which no person has decided."""
+    if not people:
+        return "no human has looked at this list: a rule proposed it"
+    unseen = f", but for {', '.join(by_rule)}, which a rule proposed" if by_rule else ""
+    return f"reviewed by {', '.join(people)}{unseen}"
 
 
 def read_groups(path: Path) -> dict[str, str]:
