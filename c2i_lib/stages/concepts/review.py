@@ -88,7 +88,10 @@ class ReviewTable:
         rows = zip(self.candidates["phrase"], self.decisions, self.reasons, strict=True)
         decided = {phrase: (decision.value, reason.value.strip()) for phrase, decision, reason in rows}
         write_decisions(self.path, decided, name)
-        saved = f"{len(decided)} decisions saved to {html.escape(str(self.path))}. Run this notebook again to apply them"
+        message = (
+            f"{len(decided)} decisions saved to {html.escape(str(self.path))}. Run this notebook again to apply them"
+        )
         n_missing = self.n_concepts - sum(decision == KEEP for decision, _ in decided.values())
-        unseen = f", and to review {n_missing} more: fewer are kept here than the {self.n_concepts} concepts to choose"
-        self.message.value = f"{saved}{unseen if n_missing > 0 else ''}."
+        if n_missing > 0:
+            message += f", and to review {n_missing} more: fewer are kept here than the {self.n_concepts} to choose"
+        self.message.value = f"{message}."
