@@ -27,7 +27,8 @@ def rows_to_review(candidates: pd.DataFrame, n_concepts: int, n_best: int = N_BE
     They are the best ``n_best``, and of those that are kept, wherever they rank, twice as many as are chosen: a person
     who drops as many as are chosen has seen all that move up in their place.
     """
-    in_reach = (candidates["decision"] == KEEP) & ((candidates["decision"] == KEEP).cumsum() <= 2 * n_concepts)
+    keeps = candidates["decision"] == KEEP
+    in_reach = keeps & (keeps.cumsum() <= 2 * n_concepts)
     return candidates[in_reach | candidates["chosen"] | (candidates["rank"] <= n_best)].reset_index(drop=True)
 
 
