@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from c2i_lib.config import load_profile
+from c2i_lib.config import Captions, load_profile
 from c2i_lib.records.sources import versions_of
 from c2i_lib.stages.captions import is_explicit, prepare_captions
 from c2i_lib.stages.captions.sources import Reading, read_batches
@@ -71,16 +71,17 @@ def compare_filters(captions: pa.Array, n_slow: int, n_re: int) -> dict:
     }
 
 
-def profile_for(n_rows: int):
-    """Three splits that together take nine tenths of the rows."""
+def settings_for(source: str, n_rows: int) -> Captions:
+    """Three splits of ``source`` that together take nine tenths of the rows."""
     part = n_rows // 10
-    sizes = {"n_finetune": 4 * part, "n_mining": 2 * part, "n_length": 2 * part}
-    return load_profile("paper", {f"captions.{key}": value for key, value in {**sizes, "duplicates": "text"}.items()})
+    values = {"n_finetune": 4 * part, "n_mining": 2 * part, "n_length": 2 * part}
+    values |= {"source": source, "duplicates": "text"}
+    return load_profile("paper", {f"captions.{key}": value for key, value in values.items()}).captions
 
 
 def _measured(source: str, folder: str, n_rows: int, queue) -> None:
     start = time.perf_counter()
-    report = prepare_captions(source, Path(folder) / "01_captions", profile_for(n_rows))
+    report = prepare_captions(Path(folder) / "01_captions", settings_for(source, n_rows))
     seconds = time.perf_counter() - start
     queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, report))
 

@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def finetune(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.finetuning import finetune_all
+    from c2i_lib.stages.finetuning import Recipe, finetune_all
 
     opened = find_run(args.profile, args.run_dir)
-    finetune_all(opened.folder(1), opened.folder(2), opened.profile)
+    finetune_all(opened.folder(1), opened.folder(2), Recipe.of(opened.profile))
 
 
 def imagine(args: argparse.Namespace) -> None:
@@ -71,7 +71,8 @@ def images(args: argparse.Namespace) -> None:
     from c2i_lib.stages.images import generate_images
 
     opened = find_run(args.profile, args.run_dir)
-    generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), opened.profile)
+    profile = opened.profile
+    generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), profile.images, profile.seed, profile.name)
 
 
 def status(args: argparse.Namespace) -> None:

@@ -123,7 +123,8 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         cwd=os.getcwd(),  # relative paths mean what they mean in the user's shell
         kernel_name="python3",
         progress_bar=False,
-        stderr_file=sys.stderr,  # progress bars of the stage
+        stderr_file=sys.stderr,  # progress bars of the stage, as they move
+        coalesce_streams=True,  # in the notebook only where they ended: notebook 02 once held 227 pieces of them
         extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)

@@ -34,7 +34,7 @@ def in_plain_python(text):
     invisible = {0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF, *range(0xFFF9, 0xFFFC), *range(0xE000, 0xF900)}
     invisible |= {*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(9), *range(0xE, 0x20), *range(0x7F, 0x85)}
     invisible |= set(range(0x86, 0xA0))
-    text = "".join(sign for sign in text if ord(sign) not in invisible)
+    text = "".join(character for character in text if ord(character) not in invisible)
     text = re.sub("([\0-\x7f]|^)[\u200c\u200d]+", r"\1", text)
     text = re.sub("[\u200c\u200d]+([\0-\x7f]|$)", r"\1", text)
     text = unicodedata.normalize("NFC", text)
