@@ -18,7 +18,7 @@ from launching import launch_two
 from tiny_models import make_tti
 
 from c2i_lib.run.places import open_run
-from c2i_lib.stages.evaluation.scores import shown_images
+from c2i_lib.stages.evaluation.scores import sound_images
 from c2i_lib.stages.images import IMAGE_COLUMNS, generate_images, image_seed, read_images, read_metadata, save_png
 
 PROMPTS = ["a red bicycle", "a cat", "blurry photo of an old house", "a dog next to a tree, flat vector icon", "x"]
@@ -77,7 +77,7 @@ def test_pictures_of_explicit_prompts_are_flagged_and_no_judge_sees_them(write_s
         (folder / "images.parquet").unlink()
         (folder / "stage.json").unlink()
     render_all(file, folder, tiny_profile)
-    assert shown_images(folder / "images.parquet")["image_id"].tolist() == ["base-0", "base-2", "base-4"]
+    assert sound_images(folder / "images.parquet")["image_id"].tolist() == ["base-0", "base-2", "base-4"]
 
 
 def test_models_of_an_arm_share_noise_and_have_pictures_of_their_own(write_stage, tmp_path, tiny_profile):
