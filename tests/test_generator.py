@@ -143,15 +143,17 @@ def test_the_choice_is_that_of_the_selecting_judges(tool, plain):
     threshold = np.quantile(faithfulness.score(bare, concepts).astype(float).round(5), selection.gate)
     choice = tool.choose(" cat\n", BEST_OF, BEST_OF, None, SEED)
     order = ranked(*expected, threshold)
-    assert places(choice.pictures, plain) == order.tolist() and choice.threshold == threshold
-    assert [picture.quality for picture in choice.pictures] == expected[0][order].tolist()
-    assert [picture.faithfulness for picture in choice.pictures] == expected[1][order].tolist()
+    assert places(choice.pictures, plain) == order.tolist()
+    one = 1.5e-5  # of the last digit: the tool judges candidates and bare pictures in one batch
+    assert choice.threshold == pytest.approx(threshold, abs=one)
+    assert [picture.quality for picture in choice.pictures] == pytest.approx(expected[0][order], abs=one)
+    assert [picture.faithfulness for picture in choice.pictures] == pytest.approx(expected[1][order], abs=one)
 
 
 def test_the_bare_concept_passes_its_own_gate(run):
     """Its candidates are the pictures that the gate is made of."""
     choice = ConceptToImage(run, "concept_only").choose("cat", 1, 2, 1, SEED)
-    assert choice.n_passed >= 1 and choice.pictures[0].faithfulness == choice.threshold
+    assert choice.n_passed >= 1 and choice.pictures[0].faithfulness == pytest.approx(choice.threshold, abs=1.5e-5)
 
 
 def test_chosen_pictures_know_the_command_that_chooses_them_again(tool, plain, tmp_path):

@@ -118,7 +118,7 @@ def count_flops(size: int) -> dict[str, float]:
 
 def write_earlier_stages(run: Run) -> None:
     """Captions, concepts and prompts as notebooks 01, 03 and 04 write them: one prompt per concept and arm."""
-    prepare_captions(run.profile.captions.source, run.folder(1), run.profile)
+    prepare_captions(run.folder(1), run.profile.captions)
     with Stage(run.folder(3), {"dry run": True}):
         write_json(run.folder(3) / "concepts.yaml", {"concepts": list(CONCEPTS), "groups": {}})  # JSON is YAML
     rows = [

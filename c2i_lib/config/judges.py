@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from c2i_lib.config.section import Count, Section, Share
+from c2i_lib.config.section import Count, Few, Section, Share
 from c2i_lib.errors import ProfileError
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
@@ -64,7 +64,7 @@ class Judges(Section):
     selection: Selection | None = None
     known_answers: Literal["glyphs", "images"]  # what judges are tested on: unseen glyphs, or the run's own images
     n_known_answers: Count  # pictures
-    batch_size: Count
+    batch_size: Few
 
     def need_selection(self) -> Selection:
         """The judges to select by. Raises ``ProfileError`` where the profile names none."""

@@ -25,9 +25,9 @@ from c2i_lib.study import ARMS, FINETUNED_ARMS, QUESTIONS
 class Profile(Section):
     """All sections of a run. Raises ``ProfileError`` (through the loaders) on impossible combinations."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]  # of its folder in runs/
     label: str  # printed on every figure and table
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     captions: Captions
     language_model: LanguageModel
     finetuning: Finetuning

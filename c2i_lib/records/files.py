@@ -18,15 +18,7 @@ import pandas as pd
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    """For Python 3.10, which has no ``hashlib.file_digest``."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_of(value: Any) -> str:
@@ -72,9 +64,11 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 def read_record(path: Path) -> dict:
     """A record, or an empty one when the file is damaged, which then matches nothing."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
         return {}
+    whole = isinstance(record, dict) and isinstance(record.get("outputs", {}), dict)
+    return record if whole else {}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -92,9 +92,10 @@ def make(kind, folder, **settings):
 def test_scores_do_not_depend_on_the_batch_size(kind, clip_folder, pictures, heads):
     judge = make(kind, clip_folder, head=str(heads["mlp"][0]) if kind == "aesthetic" else None)
     one, two, all_ = (score_pictures(judge, pictures, CONCEPTS, size) for size in (1, 2, 5))
-    assert one.shape == (5,) and np.ptp(one) > 0
-    np.testing.assert_allclose(one, all_, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(two, all_, rtol=1e-5, atol=1e-5)
+    unit = np.ptp(all_)  # an aesthetic score is hundreds of times larger than a cosine, and so is its rounding
+    assert one.shape == (5,) and unit > 0
+    for scores in (one, two):
+        np.testing.assert_allclose(scores, all_, rtol=1e-4, atol=1e-4 * unit)
 
 
 def test_clip_score_is_the_clipped_cosine_with_the_concepts_caption(clip_folder, pictures, features):
@@ -149,7 +150,8 @@ def test_a_processor_may_come_from_elsewhere(clip_folder, tmp_path, pictures):
     with pytest.raises(ModelError, match="processor its own"):
         make("pickscore", tmp_path)
     scores = score_pictures(make("pickscore", tmp_path, processor=str(clip_folder)), pictures, CONCEPTS, 5)
-    np.testing.assert_allclose(scores, score_pictures(make("pickscore", clip_folder), pictures, CONCEPTS, 5))
+    own = score_pictures(make("pickscore", clip_folder), pictures, CONCEPTS, 5)
+    np.testing.assert_allclose(scores, own, atol=1e-5)
 
 
 def test_a_judge_that_is_not_there_is_a_model_error(tmp_path):

@@ -1,11 +1,14 @@
 import json
+import shlex
 import shutil
+import subprocess
 from collections import namedtuple
 
 import pandas as pd
 import pytest
 
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
+from c2i_lib.records import stage as records
 from c2i_lib.records.files import atomic_dir, atomic_path, hash_of, sha256_of, write_json, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
 from c2i_lib.run.places import open_run
@@ -38,6 +41,28 @@ def test_the_record_holds_hashes_and_times(folder):
     assert record["outputs"] == {name: sha256_of(folder / name) for name in ("a.txt", "b.txt")}
     assert record["start"] <= record["end"]
     assert {"settings", "inputs", "packages", "code", "git_commit"} <= set(record)
+
+
+def test_the_commit_is_that_of_this_project_only(tmp_path, monkeypatch):
+    """An environment often lies in the repository of another project, whose commit says nothing about this code."""
+    commit = "-c user.name=a -c user.email=a@b.c commit --quiet --allow-empty --message=one".split()
+    for command in (["init", "--quiet"], commit):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    library = tmp_path / "environment" / "site-packages" / "c2i_lib"
+    library.mkdir(parents=True)
+    monkeypatch.setattr(records, "_LIBRARY", library)
+    assert records.git_commit() == "unknown"
+    monkeypatch.setattr(records, "_LIBRARY", tmp_path / "c2i_lib")
+    (tmp_path / "c2i_lib").mkdir()
+    assert len(records.git_commit()) == 40
+
+
+def test_the_command_that_mends_is_one_that_a_shell_takes(tmp_path):
+    run = tmp_path / "my run"
+    with pytest.raises(DamagedStageError) as error:
+        check_input(run / "04_prompts" / "prompts.parquet")
+    command = shlex.split(str(error.value).partition("Run: ")[2])
+    assert command[4:] == ["--profile", f"{run}/profile.yaml", "--run-dir", str(run), "--from", "4"]
 
 
 def test_changed_settings_remove_all_old_outputs(folder):

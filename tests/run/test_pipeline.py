@@ -14,7 +14,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import sha256_of
 from c2i_lib.run import pipeline
 from c2i_lib.run.pipeline import check_parameters, is_done, notebook_path, run_notebooks
-from c2i_lib.run.places import open_run
+from c2i_lib.run.places import find_run, open_run
 from c2i_lib.stages import FOLDERS
 
 LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
@@ -235,6 +235,31 @@ def test_an_unknown_parameter_is_an_error():
 def test_a_notebook_that_does_not_exist_is_an_error():
     with pytest.raises(C2IError, match="no notebook 42"):
         notebook_path(42)
+
+
+@pytest.mark.parametrize("refusal", ["another command", "--from"])
+def test_a_refused_run_leaves_the_settings_of_the_run_as_they_are(refusal, tmp_path, capfd):
+    run = open_run("smoke", tmp_path / "run")
+    before = (run.directory / "profile.yaml").read_bytes()
+    command = [*RUN, str(run.directory), "-p", "prompts.temperature=3.0"]
+    if refusal == "--from":
+        assert main([*command, "--from", "5"]) == 1
+    else:
+        with pipeline._only_one(run):
+            assert main(command) == 1
+    assert refusal in capfd.readouterr().err
+    assert (run.directory / "profile.yaml").read_bytes() == before
+
+
+def test_settings_are_stored_when_work_starts(tmp_path, monkeypatch):
+    """A kill in the first notebook leaves a run that knows what it was made with."""
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "execute", killed)
+    assert main([*RUN, str(tmp_path / "run"), "-p", "prompts.temperature=3.0"]) == 130
+    assert find_run("smoke", tmp_path / "run").profile.prompts.temperature == 3.0
 
 
 @pytest.mark.notebooks

@@ -7,7 +7,7 @@ import torch
 
 from c2i_lib.embedded.captions import make_pairs
 from c2i_lib.stages.evaluation.closeness import CAPTIONS, measure_closeness
-from c2i_lib.stages.finetuning import finetune
+from c2i_lib.stages.finetuning import Recipe, finetune
 from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.clouds import cloud_distance, neighbours_in_meaning
 
@@ -71,7 +71,7 @@ def measured(write_stage, tmp_path, tiny_profile):
     table["prompt_id"] = [f"p{n}" for n in range(41)]
     folder = write_stage(tmp_path / "04_prompts", prompts=table)
     splits = (captions / "finetune_train.parquet", captions / "finetune_eval.parquet")
-    model = finetune("ft_tags", *splits, tmp_path / "02_models", tiny_profile)
+    model = finetune("ft_tags", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     places = (folder / "prompts.parquet", captions)
     return places, model, tmp_path / "08_judges" / "closeness"
 

@@ -102,8 +102,9 @@ def pair_measures(
     area = by_concept.mean()
     values = np.stack([share @ np.diag(wins), by_concept.mean(0) + by_concept.mean(1) - area], axis=1)
     low, high = cluster_interval(values, resampling)
-    table = pd.DataFrame({"measure": ["paired accuracy", "AUC"], "value": values.mean(0)})
-    return table.assign(low=low.clip(0, 1), high=high.clip(0, 1), n=len(codes))
+    # Sums of shares miss 1 by a rounding error, on either side.
+    numbers = {name: part.clip(0, 1) for name, part in (("value", values.mean(0)), ("low", low), ("high", high))}
+    return pd.DataFrame({"measure": ["paired accuracy", "AUC"], **numbers, "n": len(codes)})
 
 
 def check_judge(

@@ -1,22 +1,22 @@
 """A profile's TTI model → a ``diffusers`` pipeline, and prompts with seeds → pictures. The model is never modified.
 
 In: a folder or hub id of any ``diffusers`` text-to-image pipeline with latents (Stable Diffusion 1, 2 and XL, turbo and
-LCM variants, the embedded one). Out: float images. An image depends on its prompt and seed alone: its noise comes from
-its own generator, and on a processor in fp32 its arithmetic does not depend on the rest of its batch, to the last bit
-and for any number of threads (``_make_independent_of_batches``). A GPU chooses its kernels by the size of the batch:
-there the last bits may differ, and now and then a pixel by one level. Ignored: files.
+LCM variants, the embedded one). Out: float images. An image follows from its prompt and seed, and its noise comes from
+a generator of its own. What is promised of one that is rendered again, in fp32: on the same machine, by the same
+versions, with the same number of threads and in the same batch, the same bytes. In another batch or order, with other
+threads or on another processor, the same picture to within one level of 255: kernels are chosen by all of these, and
+add in another order. fp16 and bf16 round thousands of times more coarsely: there it is a picture much alike, and no
+more is promised. Ignored: files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from c2i_lib.config import Images
 from c2i_lib.embedded.models import resolve
@@ -79,13 +79,11 @@ def load_pipeline(settings: Images) -> DiffusionPipeline:
             )
     _set_scheduler(pipeline, settings)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.vae.enable_slicing()  # decodes one by one: less memory, and no dependence on the batch
+    pipeline.vae.enable_slicing()  # decodes one by one: less memory
     if settings.save_memory:
         # Attention is PyTorch's, which never holds all scores; slicing it as well would cost time and save nothing.
         pipeline.vae.enable_tiling()
-    if device().type == "cpu":
-        _make_independent_of_batches(pipeline)
-    elif settings.save_memory:
+    if settings.save_memory and device().type == "cuda":
         pipeline.enable_model_cpu_offload(gpu_id=torch.cuda.current_device())
         return pipeline
     return pipeline.to(device())
@@ -103,35 +101,6 @@ def _set_scheduler(pipeline: DiffusionPipeline, settings: Images) -> None:
         )
     config = dict(pipeline.scheduler.config) | {"timestep_spacing": "trailing"}
     pipeline.scheduler = getattr(diffusers, SCHEDULERS[settings.scheduler]).from_config(config)
-
-
-def _one_by_one(forward: Callable, inputs: torch.Tensor) -> torch.Tensor:
-    """One vector an image (a time embedding, a pooled text): each is multiplied alone."""
-    if len(inputs) < 2 or inputs.shape[:-1].numel() != len(inputs):
-        return forward(inputs)
-    return torch.cat([forward(row) for row in inputs.split(1)])
-
-
-def _as_product(module: nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
-    """A convolution of 1 × 1 as one matrix product."""
-    outputs = nn.functional.linear(inputs.movedim(1, -1), module.weight.flatten(1), module.bias)
-    return outputs.movedim(-1, 1).contiguous()
-
-
-def _make_independent_of_batches(pipeline: DiffusionPipeline) -> None:
-    """Where a processor's kernels are chosen by the size of the batch or the number of threads, take others.
-
-    Two kinds are, as comparing all layers of the embedded model and of small Stable Diffusions showed: products with
-    fewer than four rows, and convolutions of 1 × 1, whose sums are cut by threads.
-    """
-    for part in pipeline.components.values():
-        if not isinstance(part, nn.Module):
-            continue
-        for module in part.modules():
-            if type(module) is nn.Linear:
-                module.forward = partial(_one_by_one, module.forward)
-            elif type(module) is nn.Conv2d and module.kernel_size == (1, 1) and module.stride == (1, 1):
-                module.forward = partial(_as_product, module)
 
 
 @contextmanager
@@ -160,9 +129,6 @@ def render_and_flag(
 def _render_batch(
     pipeline: DiffusionPipeline, prompts: list[str], seeds: list[int], settings: Images
 ) -> tuple[np.ndarray, list[bool]]:
-    n = len(prompts)
-    if n == 1 and not _is_guided(pipeline, settings):  # a convolution over a single row takes another kernel
-        prompts, seeds = prompts * 2, seeds * 2
     output = pipeline(
         prompts,
         negative_prompt=[settings.negative_prompt] * len(prompts) if settings.negative_prompt else None,
@@ -174,14 +140,7 @@ def _render_batch(
         output_type="np",
     )
     unsafe = getattr(output, "nsfw_content_detected", None) or [False] * len(prompts)
-    return output.images[:n], unsafe[:n]
-
-
-def _is_guided(pipeline: DiffusionPipeline, settings: Images) -> bool:
-    """Whether each image has two rows in the denoiser: with its prompt and without."""
-    denoiser = getattr(pipeline, "unet", None)
-    own_guidance = denoiser is not None and denoiser.config.get("time_cond_proj_dim") is not None
-    return settings.guidance > 1 and not own_guidance
+    return output.images, unsafe
 
 
 def render(
@@ -189,7 +148,7 @@ def render(
 ) -> list[np.ndarray]:
     """One ``(size, size, 3)`` float image in [0, 1] per prompt; NaN pixels stay NaN, unsafe images are black.
 
-    The noise of an image comes from its own seed, so that it does not depend on the batch.
+    The noise of an image comes from its own seed, whatever else is in its batch.
     """
     return [image for image, _ in render_and_flag(pipeline, prompts, seeds, settings)]
 

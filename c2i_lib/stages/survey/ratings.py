@@ -19,7 +19,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import seed_of, write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.stages.survey import formats
-from c2i_lib.stages.survey.web.store import read_answers
+from c2i_lib.stages.survey.responses import gather_answers, responses_folder
 from c2i_lib.statistics.simulation import RATER_SHARE, rate
 from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
@@ -63,20 +63,6 @@ def _by_rater(shown: pd.DataFrame) -> Iterable:
 def _normal(*parts: object, n: int) -> np.ndarray:
     """``n`` standard normal numbers that depend on ``parts`` alone."""
     return np.random.default_rng(seed_of(*parts)).normal(size=n)
-
-
-def responses_folder(survey_dir: Path) -> Path:
-    """Where answers of people are kept: beside the stage's folder, because they are data and not output."""
-    return Path(survey_dir).parent / "06_responses"
-
-
-def gather_answers(survey_dir: Path) -> list[Path]:
-    """All answers tables of a run: what raters gave in the web app, as it is now, and what was imported."""
-    folder = responses_folder(survey_dir)
-    database = folder / "responses.sqlite"
-    if database.is_file():
-        write_table(folder / "app.parquet", read_answers(database))
-    return sorted(folder.glob("*.parquet"))
 
 
 def import_answers(
