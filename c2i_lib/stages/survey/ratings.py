@@ -37,27 +37,27 @@ def simulate_answers(
     scale; mean and spread are those of the paper's arms together. Attention checks are passed.
     """
     score_of = scores.set_index("image_id")
-    shown = orders.merge(items, on=["survey", "item_id"])
+    rows = orders.merge(items, on=["survey", "item_id"])
     parts = []
     for question in QUESTIONS:
         quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
-        impression = shown["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
-        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in shown["rater"].unique()}
+        impression = rows["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
+        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in rows["rater"].unique()}
         noise = np.concatenate(
-            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(shown)]
+            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(rows)]
         )
         share = ITEM_SHARE[question]
-        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * shown["rater"].map(severity).to_numpy()
+        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * rows["rater"].map(severity).to_numpy()
         latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
         mean, spread = np.mean(PAPER_SCALES[question], axis=0)
         rating = rate(mean + spread * latent, settings.scale_points).astype(float)
-        rating = np.where(shown["kind"] == "check", shown[f"expected_{question}"], rating)
-        parts.append(shown[["rater", "item_id"]].assign(question=question, rating=rating))
+        rating = np.where(rows["kind"] == "check", rows[f"expected_{question}"], rating)
+        parts.append(rows[["rater", "item_id"]].assign(question=question, rating=rating))
     return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
 
 
-def _by_rater(shown: pd.DataFrame) -> Iterable:
-    return shown.groupby(["rater", "survey"], sort=False)
+def _by_rater(rows: pd.DataFrame) -> Iterable:
+    return rows.groupby(["rater", "survey"], sort=False)
 
 
 def _normal(*parts: object, n: int) -> np.ndarray:
@@ -93,8 +93,8 @@ def import_answers(
         tables[f"{path.stem}.parquet"] = table
     together = pd.concat(tables.values(), ignore_index=True)
     notes += formats.check_answers(together, items, orders, settings, "the imported files")
-    kept = [table for table in gather_answers(survey_dir) if table.name not in tables]
-    join_items(pd.concat([together, *map(pd.read_parquet, kept)], ignore_index=True), items, simulated=False)
+    earlier = [table for table in gather_answers(survey_dir) if table.name not in tables]
+    join_items(pd.concat([together, *map(pd.read_parquet, earlier)], ignore_index=True), items, simulated=False)
     for name, table in tables.items():
         write_table(folder / name, table)
     together.attrs["notes"] = list(dict.fromkeys(notes))
@@ -132,12 +132,12 @@ def collect_ratings(
         raise C2IError("give either scores, to simulate raters, or answers of people, not both")
     if scores_file and not settings.simulate_raters:
         raise C2IError("this run takes no simulated raters (survey.simulate_raters is false)")
-    places = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
+    built = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
     key = {"seed": seed, "scale_points": settings.scale_points}
-    inputs = [*places, *([scores_file] if scores_file else [])]
+    inputs = [*built, *([scores_file] if scores_file else [])]
     with Stage(folder, key, inputs, __name__, others=answers) as stage:
         if not stage.done:
-            items, orders = map(read_table, places)
+            items, orders = map(read_table, built)
             if scores_file:
                 given = simulate_answers(items, orders, read_table(scores_file), settings, seed)
             else:
