@@ -60,8 +60,13 @@ def test_the_lock_holds_every_pin():
     lock = set(requirements("requirements.lock"))
     pins = {line.lower().replace("_", "-") for line in requirements("requirements.txt")}
     assert pins - lock == {pin for pin in pins if pin.startswith("torch==")}
-    hashed = re.findall(r"^[\w.-]+==.*\\\n +--hash=sha256:", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert len(hashed) == len(requirements("requirements.lock")) > 100
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-models.txt"])
+def test_what_is_installed_has_its_hashes(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    hashed = re.findall(r"^[\w.-]+==.*\\\n +--hash=sha256:[0-9a-f]{64}\b", text, re.MULTILINE)
+    assert len(hashed) == len(requirements(name)) >= 3
 
 
 def test_the_installed_command_finds_no_source_tree(installed):
