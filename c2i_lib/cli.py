@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
         raise C2IError(f"--from and --to should be 1 to {len(STUDY)} and in order, found {args.first} and {args.last}")
     overrides = dict(map(parse_override, args.parameter))
     profile = args.profile or DEFAULT_PROFILE
-    planned = plan_run(profile, args.run_dir, None, overrides)
+    planned = plan_run(profile, args.run_dir, overrides)
     summary = run_notebooks(planned, profile, overrides, args.first, args.last)
     print("\nstage                           seconds")
     for row in summary:

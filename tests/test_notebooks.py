@@ -46,7 +46,7 @@ def test_the_first_code_cell_holds_documented_literals(path):
 
 def test_notebooks_of_the_study_have_the_same_parameters():
     keys = {tuple(node.target.id for node in ast.parse(parameters_cell(path)).body) for path in NOTEBOOKS[1:]}
-    assert keys == {("profile", "run_dir", "figures_dir", "overrides")}
+    assert keys == {("profile", "run_dir", "overrides")}
 
 
 @by_name

@@ -173,7 +173,7 @@ def dry_run(folder: Path) -> None:
     n_clip = build_clip(folder / "clip", tokenizer)
     print(f"CLIP ViT-L/14 with random weights: {n_clip / 1e6:.0f} M parameters", flush=True)
     changed = overrides(folder / "tti", folder / "clip")
-    run = open_run("paper", folder / "run", None, changed)
+    run = open_run("paper", folder / "run", changed)
     write_earlier_stages(run)
     for number in (5, 8):
         started = time.perf_counter()

@@ -110,8 +110,7 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     source = notebook_path(number)
     target = run.directory / "notebooks" / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    parameters = {"profile": profile, "run_dir": str(run.directory), "figures_dir": str(run.figures)}
-    parameters["overrides"] = overrides
+    parameters = {"profile": profile, "run_dir": str(run.directory), "overrides": overrides}
     check_parameters(number, parameters)
     target.with_suffix(".json").unlink(missing_ok=True)
     partial = target.with_name(f"{source.stem}.unfinished.ipynb")

@@ -28,11 +28,15 @@ NOTEBOOKS_DIR = (_LIBRARY if _IS_INSTALLED else _LIBRARY.parent) / "notebooks"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a profile: ``directory`` for all stage folders, ``figures`` for paper-ready files."""
+    """One run of a profile: ``directory`` holds all that it writes."""
 
     directory: Path
     profile: Profile
-    figures: Path
+
+    @property
+    def figures(self) -> Path:
+        """The folder of paper-ready figures and tables."""
+        return self.directory / "figures"
 
     def folder(self, number: int) -> Path:
         """The folder of stage ``number``."""
@@ -45,14 +49,12 @@ class Run:
         return Resampling(settings.n_bootstrap, settings.confidence, self.profile.seed)
 
 
-def _places(name: str, run_dir: str | Path | None, figures_dir: str | Path | None) -> tuple[Path, Path]:
-    """The folders of a run and of its figures: in the repository, or in the current folder where c2i is installed
-    without one, unless ``run_dir`` says otherwise.
+def _directory(name: str, run_dir: str | Path | None) -> Path:
+    """The folder of a run: ``runs/<name>`` in the repository, or in the current folder where c2i is installed without
+    one, unless ``run_dir`` says otherwise.
     """
     root = Path.cwd() if _IS_INSTALLED else _LIBRARY.parent
-    directory = Path(run_dir) if run_dir else root / "runs" / name
-    figures = Path(figures_dir) if figures_dir else (directory if run_dir else root) / "figures" / name
-    return directory.resolve(), figures.resolve()
+    return Path(run_dir or root / "runs" / name).resolve()
 
 
 def _stored_settings(path: Path) -> dict:
@@ -79,7 +81,6 @@ def _refuse_another(name: str, stored: Path) -> None:
 def plan_run(
     profile: str | Path,
     run_dir: str | Path | None = None,
-    figures_dir: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Run:
     """The run of ``profile`` in ``run_dir`` (default ``runs/<profile>``). Nothing is written: it may be refused yet.
@@ -87,13 +88,13 @@ def plan_run(
     A folder that holds another profile's run is refused with ``ProfileError``.
     """
     settings = load_profile(profile, overrides)
-    directory, figures = _places(settings.name, run_dir, figures_dir)
+    directory = _directory(settings.name, run_dir)
     stored = directory / "profile.yaml"
     if stored.is_file():
         _refuse_another(settings.name, stored)
     elif directory.is_dir() and not any(directory.glob("0?_*")) and any(directory.iterdir()):
         raise ProfileError(f"{directory} holds files but no run (no profile.yaml): give an empty or new --run-dir")
-    return Run(directory, settings, figures)
+    return Run(directory, settings)
 
 
 def store_settings(run: Run) -> None:
@@ -105,11 +106,10 @@ def store_settings(run: Run) -> None:
 def open_run(
     profile: str | Path,
     run_dir: str | Path | None = None,
-    figures_dir: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Run:
     """As ``plan_run``, for who starts to work now, such as a notebook: the settings are stored."""
-    run = plan_run(profile, run_dir, figures_dir, overrides)
+    run = plan_run(profile, run_dir, overrides)
     store_settings(run)
     return run
 
@@ -119,12 +119,11 @@ def find_run(profile: str | Path | None, run_dir: str | Path | None = None) -> R
     or of ``cpu``. Raises ``ProfileError`` without one.
     """
     name = load_profile(profile or DEFAULT_PROFILE).name
-    directory, figures = _places(name, run_dir, None)
+    directory = _directory(name, run_dir)
     stored = directory / "profile.yaml"
     if not stored.is_file():
         words = ["run", "--profile", str(profile or DEFAULT_PROFILE), "--run-dir", str(directory)]
         raise ProfileError(f"no run in {directory}. Run: {shlex.join(['python', '-m', 'c2i_lib', *words])}")
     if profile:
         _refuse_another(name, stored)
-    settings = load_profile(stored)
-    return Run(directory, settings, figures.parent / settings.name)
+    return Run(directory, load_profile(stored))

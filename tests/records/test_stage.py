@@ -216,7 +216,7 @@ def test_open_run_keeps_the_profile_as_used(tmp_path):
     run = open_run("smoke", tmp_path / "run", overrides={"finetuning.epochs": 3})
     assert open_run(run.directory / "profile.yaml", run.directory).profile == run.profile
     assert run.folder(5) == run.directory / "05_images"
-    assert run.figures == run.directory / "figures" / "smoke"
+    assert run.figures == run.directory / "figures"
 
 
 def test_open_run_refuses_the_folder_of_another_profile(tmp_path):

@@ -1,7 +1,10 @@
 """The chain of notebooks: what a whole run leaves behind, what is skipped, and what runs again."""
 
 import json
+import re
 import shutil
+import subprocess
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -14,7 +17,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import sha256_of
 from c2i_lib.run import pipeline
 from c2i_lib.run.pipeline import check_parameters, is_done, notebook_path, run_notebooks
-from c2i_lib.run.places import find_run, open_run
+from c2i_lib.run.places import find_run, open_run, plan_run
 from c2i_lib.stages import FOLDERS
 
 LOG = "step epoch tokens loss eval_loss eval_perplexity learning_rate tokens_per_second peak_memory_mb"
@@ -74,6 +77,7 @@ PAPER_TABLES += "07_raters 07_variance 07_power 08_comparison 08_validity".split
 WITH_NUMBERS = "08_frontier 08_closeness 08_effects 08_seeds 08_slopes 08_mediation 08_copying".split()
 PAPER_TABLES += WITH_NUMBERS
 WITH_NUMBERS += "08_means 08_comparison 08_validity".split()
+ROOT = Path(__file__).parents[2]
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -128,7 +132,7 @@ def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
     expected = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     expected |= {f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("md", "tex")}
     expected |= {f"{name}.parquet" for name in WITH_NUMBERS}
-    found = {path.name for path in (smoke_run / "figures" / "smoke").iterdir()}
+    found = {path.name for path in (smoke_run / "figures").iterdir()}
     assert found - {"07_mixed_model.md", "07_mixed_model.tex"} == expected  # these are there where R is
 
 
@@ -136,7 +140,7 @@ def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
 def test_tables_of_simulated_ratings_say_so_and_all_carry_the_label(smoke_run):
     for name in PAPER_TABLES:
         for suffix in ("md", "tex"):
-            text = (smoke_run / "figures" / "smoke" / f"{name}.{suffix}").read_text(encoding="utf-8")
+            text = (smoke_run / "figures" / f"{name}.{suffix}").read_text(encoding="utf-8")
             assert "smoke profile: a test, not a result" in text
             assert ("simulated raters" in text) == name.startswith("07_")
 
@@ -172,7 +176,7 @@ def test_a_second_run_executes_nothing(smoke_run, monkeypatch):
 
 @pytest.mark.notebooks
 def test_a_deleted_figure_comes_back_from_its_notebook_alone(run_copy, capfd):
-    figure = run_copy / "figures" / "smoke" / "07_likert.pdf"
+    figure = run_copy / "figures" / "07_likert.pdf"
     before = figure.read_bytes()
     figure.unlink()
     assert main([*RUN, str(run_copy)]) == 0
@@ -202,7 +206,7 @@ def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy):
         (2, "02_models/ft/model.safetensors"),
         (5, "05_images/images.parquet"),
         (6, "06_survey/orders.parquet"),
-        (7, "figures/smoke/07_table1.tex"),
+        (7, "figures/07_table1.tex"),
         (8, "notebooks/08_evaluate_automatically.ipynb"),
         (8, "notebooks/08_evaluate_automatically.json"),
     ],
@@ -225,11 +229,47 @@ def test_a_changed_notebook_is_not_done(run_copy, tmp_path, monkeypatch):
     assert [number for number in FOLDERS if not is_done(run, number)] == [3]
 
 
+def test_a_run_writes_into_its_own_folder_also_where_none_is_named():
+    """The repository holds what was published from a run, and a run of another machine must not change it."""
+    run = plan_run("smoke")
+    assert run.directory.name == "smoke" and run.directory.parent.name == "runs"
+    assert run.figures == run.directory / "figures"
+
+
+def test_figures_are_published_by_a_command_and_what_a_person_wrote_beside_them_stays(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    figures, published = tmp_path / "runs" / "mine" / "figures", tmp_path / "figures" / "mine"
+    figures.mkdir(parents=True)
+    published.mkdir(parents=True)
+    (figures / "07_table1.md").write_text("new")
+    (published / "03_old.md").write_text("of an earlier version")
+    (published / "README.md").write_text("written by a person")
+    command = ["make", "figures", "PROFILE=mine"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name: path.read_text() for path in published.iterdir()} == {
+        "07_table1.md": "new",
+        "README.md": "written by a person",
+    }
+    shutil.rmtree(figures)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and "make run PROFILE=mine" in done.stderr
+    assert (published / "07_table1.md").is_file()
+
+
+def test_make_help_names_every_command_that_a_person_types():
+    done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
+    assert {"run", "test", "lab", "figures", "closed-world", "dryrun-paper", "lock", "clean", "help"} <= set(lines)
+    assert all(len(text) > 10 for text in lines.values())
+    listed = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(listed.group(1).split()) == set(lines)
+
+
 def test_an_unknown_parameter_is_an_error():
     """Papermill itself only warns, and the run would go on with the default."""
     with pytest.raises(C2IError, match=r"notebook 01 has no parameter \['epoch'\]: it has profile, run_dir"):
         check_parameters(1, {"profile": "smoke", "epoch": 3})
-    check_parameters(1, {"profile": "smoke", "run_dir": "", "figures_dir": "", "overrides": {}})
+    check_parameters(1, {"profile": "smoke", "run_dir": "", "overrides": {}})
 
 
 def test_a_notebook_that_does_not_exist_is_an_error():
