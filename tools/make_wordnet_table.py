@@ -1,4 +1,4 @@
-"""Make ``c2i_lib/text/noun_phrases/wordnet_nouns.parquet`` (``lemma, n_senses, category, physical, region``) from WordNet 3.0's nouns.
+"""Make ``wordnet_nouns.parquet`` (``lemma, n_senses, category, physical, region``) from WordNet 3.0's nouns.
 
 Of the first, most frequent sense: ``category`` is its lexicographer file (animal, artifact, food, ...), ``physical``
 whether it is a kind of physical entity, ``region`` whether it is a country, state or continent by name.
