@@ -5,8 +5,8 @@ LCM variants, the embedded one). Out: float images. An image follows from its pr
 a generator of its own. What is promised of one that is rendered again, in fp32: on the same machine, by the same
 versions, with the same number of threads and in the same batch, the same bytes. In another batch or order, with other
 threads or on another processor, the same picture to within one level of 255: kernels are chosen by all of these, and
-add in another order. fp16 and bf16 round thousands of times more coarsely: there it is a picture much alike, and no more is promised.
-Ignored: files.
+add in another order. fp16 and bf16 round thousands of times more coarsely: there it is a picture much alike, and no
+more is promised. Ignored: files.
 """
 
 from __future__ import annotations
