@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,27 @@ def seed_of(*parts: object) -> int:
     return int(hash_of([str(part) for part in parts])[:8], 16) & 0x7FFFFFFF
 
 
+def _temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that nobody has; it begins with a dot, by which leftovers of a kill are found."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+def give_mode(paths: Iterable[Path], mode: int) -> None:
+    """Set the permissions ``mode``, but that no file becomes a program: safetensors and others make files private."""
+    for path in paths:
+        path.chmod(mode & (0o777 if path.is_dir() else 0o666))
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file name beside ``path``; renamed to ``path`` on success, removed on any error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary_name(path)
     try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # as the user's umask has it; whoever writes may replace the file
         yield temporary
-        temporary.chmod(0o644)
+        give_mode([temporary], mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -49,11 +59,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_dir(path: Path) -> Iterator[Path]:
     """As ``atomic_path``, for a folder. A folder that exists is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = _temporary_name(path)
     try:
+        temporary.mkdir()
+        mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(0o755)
+        give_mode(temporary.rglob("*"), mode)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from c2i_lib.errors import C2IError, DamagedStageError
-from c2i_lib.records.files import read_record, sha256_of, write_json
+from c2i_lib.records.files import give_mode, read_record, sha256_of, write_json
 from c2i_lib.records.sources import code_hash, packages_of, versions_of
 
 _RECORDS = ("stage.json", "started.json")
@@ -192,6 +192,7 @@ class Stage:
         if kind is not None or self.done:
             return
         files = [path for path in self._own_files() if path.name not in _RECORDS]
+        give_mode(files, (self.folder / "started.json").stat().st_mode)
         outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
         times = {"start": self.started.isoformat(), "end": datetime.now(UTC).isoformat()}
         write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})

@@ -7,7 +7,6 @@ its figures beside it. A notebook is skipped only when all of them still match.
 from __future__ import annotations
 
 import ast
-import fcntl
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
@@ -82,8 +82,9 @@ def _key(run: Run, number: int) -> dict:
 def is_done(run: Run, number: int) -> bool:
     """Whether notebook ``number`` has run with all that it depends on as it is now, and its files are intact."""
     path = run.directory / "notebooks" / f"{notebook_path(number).stem}.json"
-    if not path.is_file() or not path.with_suffix(".ipynb").is_file():
-        return False
+    executed = path.with_suffix(".ipynb")
+    if not path.is_file() or not executed.is_file() or not read_record(executed).get("cells"):
+        return False  # a notebook that a full disk or a bad copy has cut is no JSON
     record = read_record(path)
     return (
         record.get("key") == _key(run, number)["key"]
@@ -113,6 +114,9 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     parameters = {"profile": profile, "run_dir": str(run.directory), "overrides": overrides}
     check_parameters(number, parameters)
     target.with_suffix(".json").unlink(missing_ok=True)
+    for folder in (run.figures, target.parent):
+        for leftover in folder.glob(f".{number:02d}_*"):  # temporary names of a killed run
+            leftover.unlink()
     partial = target.with_name(f"{source.stem}.unfinished.ipynb")
     key = _key(run, number)  # as it is before: an answer that comes while the notebook runs may not be in its result
     papermill.execute_notebook(
@@ -151,14 +155,17 @@ def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last:
 def _only_one(run: Run) -> Iterator[None]:
     """Hold the run's lock, so that two commands do not write into one folder."""
     run.directory.mkdir(parents=True, exist_ok=True)
-    with (run.directory / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise C2IError(
-                f"another command is working on {run.directory}: wait for it, or give another --run-dir"
-            ) from None
+    lock = FileLock(run.directory / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise C2IError(
+            f"another command is working on {run.directory}: wait for it, or give another --run-dir"
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _run_in_order(run: Run, profile: str, overrides: dict, first: int, last: int) -> list[dict]:

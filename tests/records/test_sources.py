@@ -189,7 +189,7 @@ def test_packages_count_where_a_stage_imports_them_or_they_work_behind_these(sta
 
 
 SHOWN_OR_CHECKED = "matplotlib jinja2 pydantic tqdm papermill nbformat ipykernel jupyterlab ipywidgets".split()
-SERVED = "fastapi starlette uvicorn markdown-it-py".split()
+SERVED = "filelock fastapi starlette uvicorn markdown-it-py".split()
 
 
 def test_every_pinned_package_counts_for_a_stage_or_decides_no_result():

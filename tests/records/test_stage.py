@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -6,6 +7,8 @@ from collections import namedtuple
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
 from c2i_lib.records import stage as records
@@ -172,6 +175,26 @@ def test_atomic_dir_replaces_or_leaves_the_folder_as_it_was(tmp_path):
         raise RuntimeError
     assert [path.name for path in target.iterdir()] == ["two"]
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_all_files_have_the_permissions_that_the_users_umask_gives(umask, tmp_path):
+    """safetensors writes 0600, so that a colleague could read every file of a run but the checkpoints."""
+    folder, before = tmp_path / "02_models", os.umask(umask)
+    try:
+        with Stage(folder, {}):
+            write_json(folder / "report.json", {"n": 1})
+            save_file({"one": torch.ones(1)}, folder / "model.safetensors")
+            (folder / "private.txt").touch(mode=0o600)
+            with atomic_dir(folder / "inner" / "checkpoint") as temporary:
+                save_file({"one": torch.ones(1)}, temporary / "state.safetensors")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+    folders = {"inner", "checkpoint"}
+    assert {name for name in modes if modes[name] != (0o777 if name in folders else 0o666) & ~umask} == set()
+    assert len(modes) == 8
 
 
 def test_hash_of_ignores_the_order_of_keys_only():

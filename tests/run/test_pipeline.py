@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -300,6 +301,44 @@ def test_settings_are_stored_when_work_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "execute", killed)
     assert main([*RUN, str(tmp_path / "run"), "-p", "prompts.temperature=3.0"]) == 130
     assert find_run("smoke", tmp_path / "run").profile.prompts.temperature == 3.0
+
+
+@pytest.mark.notebooks
+def test_a_cut_executed_notebook_undoes_it_and_a_saved_one_does_not(run_copy):
+    run = open_run("smoke", run_copy)
+    executed = run_copy / "notebooks" / notebook_path(8).name
+    content = executed.read_bytes()
+    executed.unlink()  # the copy is a hard link
+    executed.write_bytes(content[: len(content) // 2])
+    assert not is_done(run, 8)
+    executed.write_bytes(content.replace(b"\n", b"\n\n", 1))  # as an editor may save it
+    assert is_done(run, 8)
+
+
+def test_what_a_killed_notebook_left_is_removed_when_it_starts_again(tmp_path, monkeypatch):
+    run = open_run("smoke", tmp_path / "run")
+    run.figures.mkdir()
+    names = (".08_overview-1x.png", "08_overview.png", ".07_likert-2x.pdf")
+    for name in names:
+        (run.figures / name).touch()
+    monkeypatch.setattr(papermill, "execute_notebook", lambda source, target, *_, **__: shutil.copy(source, target))
+    pipeline.execute(run, 8, "smoke", {})
+    assert {path.name for path in run.figures.iterdir()} == set(names[1:])
+
+
+def test_a_lock_is_free_again_after_a_kill(tmp_path):
+    run = open_run("smoke", tmp_path / "run")
+    hold = (
+        f"import time; from c2i_lib.run import pipeline, places; run = places.open_run('smoke', r'{run.directory}')\n"
+    )
+    hold += "with pipeline._only_one(run): print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", hold], cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(C2IError, match="another command is working"), pipeline._only_one(run):
+            pass
+        holder.kill()
+    with pipeline._only_one(run):
+        pass
 
 
 @pytest.mark.notebooks
