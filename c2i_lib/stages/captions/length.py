@@ -47,8 +47,8 @@ def measure_length(captions: Path, out_dir: Path, settings: LanguageModel) -> di
             texts = read_table(captions)["text"].tolist()
             counts = count_tokens(texts, load_tokenizer(settings.model, settings.revision))
             values, numbers = np.unique(counts, return_counts=True)
-            table = pd.DataFrame(dict(zip(LENGTH_COLUMNS, (values, numbers), strict=True))).astype(LENGTH_COLUMNS)
-            write_table(folder / "lengths.parquet", table)
+            table = pd.DataFrame({"n_tokens": values, "captions": numbers})
+            write_table(folder / "lengths.parquet", table, LENGTH_COLUMNS)
             result = {"captions": len(counts), "mean_tokens": round(float(counts.mean()), 3)}
             result |= {"sd_tokens": round(float(counts.std()), 3), "median_tokens": float(np.median(counts))}
             result |= {"p95_tokens": float(np.quantile(counts, 0.95)), "tokens": round(float(counts.mean()))}

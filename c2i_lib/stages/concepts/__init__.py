@@ -74,7 +74,8 @@ def count_phrases(captions: Path, out_dir: Path, settings: Concepts) -> Path:
     path = Path(out_dir) / "phrases.parquet"
     with Stage(path.parent, {"extractor": settings.extractor}, [captions], __name__) as stage:
         if not stage.done:
-            write_table(path, _EXTRACTORS[settings.extractor](read_table(captions)["text"].tolist()))
+            phrases = _EXTRACTORS[settings.extractor](read_table(captions)["text"].tolist())
+            write_table(path, phrases, parser.PHRASE_COLUMNS)
     return path
 
 
@@ -102,12 +103,12 @@ def mine_concepts(captions: Path, out_dir: Path, settings: Concepts) -> list[str
                     f"but concepts.n_concepts is {settings.n_concepts}: lower it or concepts.min_frequency, raise "
                     "captions.n_mining, or keep more in notebook 03"
                 )
-            write_table(folder / "candidates.parquet", _with_examples(candidates, read_table(captions)["text"]))
+            table = _with_examples(candidates, read_table(captions)["text"])
+            write_table(folder / "candidates.parquet", table, CANDIDATE_COLUMNS)
             write_concepts(folder / "concepts.yaml", candidates, decisions, settings.given)
     return read_concepts(folder / "concepts.yaml")
 
 
 def _with_examples(candidates: pd.DataFrame, texts: pd.Series) -> pd.DataFrame:
-    """The table to write: candidates with their first captions as text, in place of the captions' rows."""
-    examples = [texts.iloc[rows].tolist() for rows in candidates["rows"]]
-    return candidates.assign(examples=examples)[list(CANDIDATE_COLUMNS)].astype(CANDIDATE_COLUMNS)
+    """The first captions of each candidate as text, beside their rows."""
+    return candidates.assign(examples=[texts.iloc[rows].tolist() for rows in candidates["rows"]])

@@ -28,7 +28,7 @@ from c2i_lib.stages.finetuning.prefix_cache import states_folder
 from c2i_lib.stages.finetuning.recipe import Recipe
 from c2i_lib.stages.finetuning.rows import Rows, make_rows
 from c2i_lib.stages.finetuning.split_model import SplitModel
-from c2i_lib.stages.finetuning.training import Trainer
+from c2i_lib.stages.finetuning.training import LOG_COLUMNS, Trainer
 from c2i_lib.study import HELD_OUT
 
 __all__ = ["Recipe", "finetune", "finetune_all", "make_rows"]
@@ -164,7 +164,7 @@ def finetune(
         if processes.is_main:
             trainer.remove_caches()
             _save(folder, split.model, tokenizer, language_model, bf16)
-            write_table(folder / "training_log.parquet", log)
+            write_table(folder / "training_log.parquet", log, LOG_COLUMNS)
             (folder / "README.md").write_text(_model_card(name, recipe, rows, counts, log), encoding="utf-8")
             remove_checkpoints(folder)
             if states:

@@ -83,6 +83,6 @@ def perplexities(folders: Mapping[str, Path], eval_file: Path, out_dir: Path, re
                 (name, caption_perplexity(arms[name], load_language_model(*model), load_tokenizer(*model), texts))
                 for name, model in models.items()
             ]
-            table = pd.DataFrame(rows, columns=list(PERPLEXITY_COLUMNS)).astype(PERPLEXITY_COLUMNS)
-            write_table(folder / "perplexity.parquet", table)
+            table = pd.DataFrame(rows, columns=list(PERPLEXITY_COLUMNS))
+            write_table(folder / "perplexity.parquet", table, PERPLEXITY_COLUMNS)
     return pd.read_parquet(folder / "perplexity.parquet").set_index("arm")["perplexity"]

@@ -220,7 +220,7 @@ class Trainer:
             if (step + 1) % self.settings.checkpoint_every == 0 and step + 1 < len(self.steps):
                 self._save_checkpoint(step + 1, log)
         best.restore()
-        return pd.DataFrame(log, columns=list(LOG_COLUMNS)).astype(LOG_COLUMNS)
+        return pd.DataFrame(log, columns=list(LOG_COLUMNS))
 
     def _end_epoch(self) -> float:
         eval_loss = self.evaluate()

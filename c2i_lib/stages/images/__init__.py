@@ -102,7 +102,7 @@ def generate_images(prompts_file: Path, out_dir: Path, settings: Images, seed: i
             _render([jobs[index] for index in processes.same(missing)], settings, processes)
             processes.wait()
             if processes.is_main:
-                write_table(folder / "images.parquet", _table(jobs))
+                write_table(folder / "images.parquet", _table(jobs), IMAGE_COLUMNS)
             processes.wait()
     return pd.read_parquet(folder / "images.parquet")
 
@@ -129,4 +129,4 @@ def _table(jobs: list[_Job]) -> pd.DataFrame:
         row, flagged = job.row, read_metadata(job.path)["flagged"]
         prompt = (row.prompt_id, row.prompt_id, row.arm, row.replicate, row.concept, row.sample, row.text)
         rows.append((*prompt, job.metadata["seed"], job.path.name, sha256_of(job.path), flagged))
-    return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)).astype(IMAGE_COLUMNS)
+    return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))

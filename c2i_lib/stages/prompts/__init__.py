@@ -81,10 +81,6 @@ def write_arm(writer: Writer, concepts: Sequence[str], n_tokens: int, replicate:
     ]
 
 
-def _table(rows: Sequence[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(SAMPLE_COLUMNS)).astype(SAMPLE_COLUMNS)
-
-
 def _weights_of(checkpoints: Mapping[str, Path]) -> list[Path]:
     return [Path(folder) / "model.safetensors" for folder in checkpoints.values()]
 
@@ -102,7 +98,8 @@ def write_samples(
         if not stage.done:
             n_tokens = json.loads(Path(length_file).read_text(encoding="utf-8"))["tokens"]
             parts = [write_arm(Writer(arm, recipe, checkpoints.get(arm)), concepts, n_tokens) for arm in arms]
-            write_table(folder / "samples.parquet", _table([row for part in parts for row in part]))
+            table = pd.DataFrame([row for part in parts for row in part])
+            write_table(folder / "samples.parquet", table, SAMPLE_COLUMNS)
     return pd.read_parquet(folder / "samples.parquet")
 
 
@@ -137,7 +134,8 @@ def generate_prompts(
                     writer = Writer(arm, recipe, checkpoints.get(name), captions)
                     write_json(part, write_arm(writer, concepts, n_tokens, replicate))
                 rows += json.loads(part.read_text(encoding="utf-8"))
-            write_table(folder / "prompts.parquet", _described(_table(rows), captions, recipe.language_model))
+            table = _described(pd.DataFrame(rows), captions, recipe.language_model)
+            write_table(folder / "prompts.parquet", table, PROMPT_COLUMNS)
             for part in folder.glob("part_*.json"):
                 part.unlink()
     return pd.read_parquet(folder / "prompts.parquet")
@@ -147,5 +145,4 @@ def _described(table: pd.DataFrame, captions: Sequence[str], language_model: Lan
     """Prompts with their perplexity under the base model, and how near they come to a training caption."""
     base = (language_model.model, language_model.revision)
     table["perplexity"] = perplexity(load_language_model(*base), load_tokenizer(*base), table["text"]).round(3)
-    described = pd.concat([table, nearest_captions(table["text"], captions)], axis=1)
-    return described[list(PROMPT_COLUMNS)].astype(PROMPT_COLUMNS)
+    return pd.concat([table, nearest_captions(table["text"], captions)], axis=1)

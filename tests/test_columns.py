@@ -1,0 +1,57 @@
+"""Columns of the tables of stages 01 to 05: those that a run wrote are those named beside the code that writes them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from c2i_lib.config import load_profile
+from c2i_lib.stages import STUDY, captions, concepts, images, prompts
+from c2i_lib.stages.captions import length, splits
+from c2i_lib.stages.finetuning import evaluation, training
+from c2i_lib.text.noun_phrases import parser
+
+TABLES = {  # pattern of paths in a run → column → dtype, in the order of the table
+    "01_captions/*.parquet": splits.SPLIT_COLUMNS,
+    "01_captions/length/lengths.parquet": length.LENGTH_COLUMNS,
+    "02_models/*/training_log.parquet": training.LOG_COLUMNS,
+    "02_models/perplexity/perplexity.parquet": evaluation.PERPLEXITY_COLUMNS,
+    "02_models/samples/samples.parquet": prompts.SAMPLE_COLUMNS,
+    "03_concepts/phrases/phrases.parquet": parser.PHRASE_COLUMNS,
+    "03_concepts/candidates.parquet": concepts.CANDIDATE_COLUMNS,
+    "04_prompts/prompts.parquet": prompts.PROMPT_COLUMNS,
+    "05_images/images.parquet": images.IMAGE_COLUMNS,
+}
+ABSENT = {"01_captions/*.parquet": {"url"}}  # the embedded captions have none
+
+
+def columns_of(path: Path) -> list[tuple[str, str]]:
+    return [(name, str(dtype)) for name, dtype in pd.read_parquet(path).dtypes.items()]
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("pattern", TABLES)
+def test_a_table_has_the_columns_that_its_list_names(smoke_run, pattern):
+    """In their order, and with their types."""
+    expected = [pair for pair in TABLES[pattern].items() if pair[0] not in ABSENT.get(pattern, ())]
+    tables = {path.relative_to(smoke_run).as_posix(): columns_of(path) for path in smoke_run.glob(pattern)}
+    assert tables and tables == dict.fromkeys(tables, expected)
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("stage", STUDY[:5], ids=lambda stage: stage.name)
+def test_every_table_of_a_stage_has_a_list(smoke_run, stage):
+    """Found in the run's folder, so that a new table cannot be forgotten here."""
+    tables = set((smoke_run / stage.folder).rglob("*.parquet"))
+    assert tables and tables <= {path for pattern in TABLES for path in smoke_run.glob(pattern)}
+
+
+def test_captions_that_have_urls_keep_them_as_their_list_says(tmp_path):
+    source = pd.DataFrame({"TEXT": [f"a cat number {n}" for n in range(60)], "URL": [f"u{n}" for n in range(60)]})
+    source.to_parquet(tmp_path / "source.parquet")
+    sizes = {"captions.n_finetune": 20, "captions.n_mining": 10, "captions.n_length": 10}
+    settings = load_profile("smoke", {"captions.source": str(tmp_path / "source.parquet"), **sizes}).captions
+    captions.prepare_captions(tmp_path / "01_captions", settings)
+    paths = list((tmp_path / "01_captions").glob("*.parquet"))
+    assert len(paths) == 4
+    assert all(columns_of(path) == list(splits.SPLIT_COLUMNS.items()) for path in paths)
