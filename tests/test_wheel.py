@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from c2i_lib.run import places
 from c2i_lib.run.pipeline import is_done, notebook_path
-from c2i_lib.run.places import open_run
+from c2i_lib.run.places import plan_run
 from c2i_lib.stages import FOLDERS
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +87,7 @@ def test_the_installed_command_looks_for_runs_in_the_current_folder(installed):
 
 @pytest.mark.notebooks
 def test_a_run_of_the_installed_command_is_done_for_this_source_tree(smoke_run):
-    run = open_run("smoke", smoke_run)
+    run = plan_run("smoke", smoke_run)
     assert [number for number in FOLDERS if not is_done(run, number)] == []
 
 
@@ -104,4 +103,4 @@ def test_the_installed_command_makes_pictures(installed, smoke_run, tmp_path):
 def test_a_checkout_keeps_its_runs_and_notebooks(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert notebook_path(1).parent == ROOT / "notebooks"
-    assert places._places("smoke", None, None)[0] == ROOT / "runs" / "smoke"
+    assert plan_run("smoke").directory == ROOT / "runs" / "smoke"
