@@ -239,7 +239,7 @@ def test_out_of_memory_names_a_smaller_batch(message, new_trainer, monkeypatch):
 
 
 KILLED = """
-import os, random, shutil, signal, sys, time; from pathlib import Path; sys.path.insert(0, {tests!r})
+import os, random, signal, sys, time; from pathlib import Path; sys.path.insert(0, {tests!r})
 from tiny_models import CAPTIONS; from c2i_lib.config import load_profile
 from c2i_lib.stages.finetuning.rows import make_rows; from c2i_lib.stages.finetuning.split_model import SplitModel
 from c2i_lib.stages.finetuning.training import Trainer
@@ -247,44 +247,45 @@ from c2i_lib.models.language_model import freeze_lower_layers, load_language_mod
 from safetensors.torch import save_file
 import torch; torch.set_num_threads(1)  # a tiny model; threads would only wait for each other
 root = Path({folder!r})
+model = load_language_model({model!r}); freeze_lower_layers(model, 2)
+rows = make_rows("ft_tags", CAPTIONS * 25, load_tokenizer({model!r}), 16)
+update = dict(batch_size=2, block_length=16, checkpoint_every=4, learning_rate=1e-2, epochs=3, precision="fp32")
+settings = load_profile("smoke").finetuning.model_copy(update=update)
 
-def train(folder, begun):
-    model = load_language_model({model!r}); freeze_lower_layers(model, 2)
-    rows = make_rows("ft_tags", CAPTIONS * 40, load_tokenizer({model!r}), 16)
-    update = dict(batch_size=2, block_length=16, checkpoint_every=7, learning_rate=1e-2, epochs=3, precision="fp32")
-    settings = load_profile("smoke").finetuning.model_copy(update=update)
+def train(folder, told):
     folder.mkdir(exist_ok=True)
-    trainer = Trainer(SplitModel(model, 2), rows, rows, settings, 0, folder)
-    os.write(begun, b".")
+    observers = [lambda row: os.write(told, b".")]
+    trainer = Trainer(SplitModel(model, 2), rows, rows, settings, 0, folder, observers=observers)
     trainer.train()
     save_file({{name: part.detach() for name, part in trainer.trainable.items()}}, folder / "trained.safetensors")
 
-def run(folder, seconds=None):
-    # This process computes nothing, so that it may be forked: a child has its libraries without loading them.
-    begun, begin = os.pipe()
+def run(folder, n_steps=None, seconds=0.0):
+    # This process trains nothing, so that it may be forked: a child has its libraries and its model without loading.
+    steps, told = os.pipe()
     child = os.fork()
     if not child:
-        train(folder, begin)
+        train(folder, told)
         os._exit(0)
-    os.close(begin)
-    assert os.read(begun, 1) == b"."
-    if seconds is not None:
-        time.sleep(seconds)
+    os.close(told)
+    if n_steps is not None:  # killed after so many steps, on a slow machine as on a fast one
+        for _ in range(n_steps):
+            assert os.read(steps, 1) == b".", "the training ended before it was killed"
+        time.sleep(seconds)  # in the next step, or while a checkpoint is written
         os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1]
+    status = os.waitpid(child, 0)[1]
+    os.close(steps)
+    return status
 
 assert run(root / "whole") == 0
-n_killed, generator = 0, random.Random(0)
-while n_killed < 10:
-    if run(root / "killed", generator.uniform(0.0, 0.8)) == 0:  # a fast machine: it had ended already
-        shutil.rmtree(root / "killed")
-    else:
-        n_killed += 1
+generator = random.Random(0)
+for _ in range(10):
+    assert run(root / "killed", generator.randint(1, 8), generator.uniform(0.0, 0.005)) == signal.SIGKILL
 assert run(root / "killed") == 0
 """
 
 
 def test_killed_ten_times_it_ends_with_the_same_weights(tiny_language_model, tmp_path):
+    """To the last bit: it is the same machine, and the batches are the same."""
     code = KILLED.format(tests=str(Path(__file__).parents[1]), model=str(tiny_language_model), folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -83,22 +83,23 @@ def test_a_prompt_depends_on_nothing_but_itself(arm, profile, make):
 
 
 def test_the_number_of_threads_changes_no_prompt(profile, make):
-    asked, n_threads = requests(["cat", "a red bicycle", "dog"], 50), torch.get_num_threads()
+    asked, n_threads = requests(["cat", "a red bicycle"], 30), torch.get_num_threads()
     texts = []
     try:
-        for threads, batch_size in ((1, 17), (2, 150)):
+        for threads, batch_size in ((1, 17), (2, 60)):
             torch.set_num_threads(threads)
-            texts.append(make("base", change(profile, batch_size=batch_size)).write(asked, N_TOKENS))
+            texts.append(make("base", change(profile, batch_size=batch_size)).write(asked, 12))
     finally:
         torch.set_num_threads(n_threads)
-    assert texts[0] == texts[1] and len({prompt.text for prompt in texts[0]}) > 120
+    assert texts[0] == texts[1] and len({prompt.text for prompt in texts[0]}) > 48
 
 
 def test_the_number_of_processes_changes_no_prompt(profile, make):
-    asked = requests(["cat", "a red bicycle"], 20, "base")
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        shares = pool.map(write_texts, [Recipe.of(profile)] * 2, [asked[::2], asked[1::2]], [N_TOKENS] * 2)
-        apart = [text for pair in zip(*shares, strict=True) for text in pair]
+    asked, recipe = requests(["cat", "a red bicycle"], 20, "base"), Recipe.of(profile)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:  # another one beside this one
+        others = pool.submit(write_texts, recipe, asked[1::2], N_TOKENS)
+        pairs = zip(write_texts(recipe, asked[::2], N_TOKENS), others.result(), strict=True)
+        apart = [text for pair in pairs for text in pair]
     assert apart == [prompt.text for prompt in make("base", profile).write(asked, N_TOKENS)]
 
 
