@@ -197,7 +197,7 @@ def test_beams_are_the_samples_of_a_concept(profile, make):
     prompts = writer.write(requests(["cat", "dog"], 4), N_TOKENS)
     assert prompts[:2] == writer.write(requests(["cat"], 2), N_TOKENS)
     assert len({prompt.text for prompt in prompts[:4]}) > 1
-    with pytest.raises(C2IError, match=r"gives 4 prompts a concept, sample 5 .*models\.rephrases\.num_beams"):
+    with pytest.raises(C2IError, match=r"gives 4 prompts per concept, sample 5 .*models\.rephrases\.num_beams"):
         writer.write(requests(["cat"], 5), N_TOKENS)
 
 
