@@ -135,18 +135,18 @@ def test_imagine_writes_pictures(smoke_run, tmp_path, capfd):
 
 @pytest.mark.notebooks
 def test_imagine_chooses_the_best_and_says_how(smoke_run, tmp_path, capfd):
-    run = ["--profile", "smoke", "--run-dir", str(smoke_run)]
-    assert main(["imagine", "red bicycle", *run, "--arm", "base", "--best-of", "3", "--out", str(tmp_path)]) == 0
+    run = ["--profile", "smoke", "--run-dir", str(smoke_run), "--arm", "concept_only"]  # which needs no writing model
+    assert main(["imagine", "red bicycle", *run, "--best-of", "3", "--out", str(tmp_path)]) == 0
     path, scores, note = capfd.readouterr().out.strip().splitlines()[-3:]
     (saved,) = tmp_path.iterdir()  # one, where -n is not given
-    assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-base-0-")
+    assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-concept_only-0-")
     assert re.fullmatch(r"    chosen by: quality -?\d+\.\d{3}, faithfulness -?\d\.\d{3}", scores)
     assert re.match(r"[0-3] of 3 candidates passed the gate \(faithfulness .*, quantile 0.5 of the bare concept", note)
 
     kept = saved.rename(tmp_path / "kept.png")
     assert main(["status", "--run-dir", str(smoke_run), "--image", str(kept)]) == 0
     command = capfd.readouterr().out.strip().splitlines()[-1]
-    assert "imagine 'red bicycle' --arm base -n 1 --best-of 3 --gate 0.5 --seed 0" in command
+    assert "imagine 'red bicycle' --arm concept_only -n 1 --best-of 3 --gate 0.5 --seed 0" in command
     assert main([*shlex.split(command)[3:], "--out", str(tmp_path)]) == 0
     assert saved.read_bytes() == kept.read_bytes()
 

@@ -119,7 +119,7 @@ def test_figures_have_one_producer(path):
 @pytest.mark.notebooks
 def test_the_tools_notebook_shows_pictures(smoke_run, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as in JupyterLab
-    parameters = {"concept": "a green cat", "n": 2, "profile": "smoke", "run_dir": str(smoke_run)}
+    parameters = {"concept": "a green cat", "n": 2, "best_of": 3, "profile": "smoke", "run_dir": str(smoke_run)}
     executed = papermill.execute_notebook(
         str(NOTEBOOKS[0]),
         str(tmp_path / "executed.ipynb"),

@@ -1,5 +1,6 @@
 """Several processes share a training: they take the steps that one process takes, whoever launches them."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -35,19 +36,22 @@ save_file({{name: part.detach() for name, part in trainer.trainable.items()}}, f
 """
 
 
-def run(command, folder):
-    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
 @pytest.fixture(scope="module")
 def trained(tiny_language_model, tmp_path_factory):
     """Folders of the same training, by one process and by two."""
     folder = tmp_path_factory.mktemp("processes")
     script = folder / "training.py"
     script.write_text(TRAINING.format(tests=str(Path(__file__).parents[1]), model=str(tiny_language_model)))
-    run([sys.executable, str(script)], folder / "one")
-    run([*launch_two(), str(script)], folder / "two")
+    n_threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), str(folder / "one")])
+        patch.setattr(sys, "path", list(sys.path))
+        runpy.run_path(str(script), run_name="__main__")  # the one process may be this one
+    torch.set_num_threads(n_threads)
+    done = subprocess.run(
+        [*launch_two(), str(script), str(folder / "two")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
     return folder
 
 

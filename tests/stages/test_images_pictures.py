@@ -10,7 +10,15 @@ from PIL import Image
 
 from c2i_lib.cli import main
 from c2i_lib.errors import C2IError
-from c2i_lib.stages.images import describe, picture_metadata, read_images, read_metadata, save_png
+from c2i_lib.run import pipeline
+from c2i_lib.stages.images import (
+    describe,
+    generate_images,
+    picture_metadata,
+    read_images,
+    read_metadata,
+    save_png,
+)
 
 
 @pytest.fixture
@@ -92,9 +100,9 @@ def test_a_foreign_picture_is_refused(tmp_path, capfd):
 @pytest.mark.notebooks
 def test_the_command_of_a_picture_makes_it_again(smoke_run, tmp_path, capfd):
     run = ["--profile", "smoke", "--run-dir", str(smoke_run)]
-    imagine = ["imagine", "red bicycle", *run, "--arm", "base", "-n", "3", "--seed", "5"]
+    imagine = ["imagine", "red bicycle", *run, "--arm", "concept_only", "-n", "3", "--seed", "5"]
     assert main([*imagine, "--out", str(tmp_path / "first")]) == 0
-    wanted = tmp_path / "first" / "red_bicycle-base-5-1.png"
+    wanted = tmp_path / "first" / "red_bicycle-concept_only-5-1.png"
     capfd.readouterr()
     assert main(["status", "--image", str(wanted)]) == 0, "it knows its run"
     command = shlex.split(capfd.readouterr().out.strip().splitlines()[-1])
@@ -106,12 +114,20 @@ def test_the_command_of_a_picture_makes_it_again(smoke_run, tmp_path, capfd):
 
 
 @pytest.mark.notebooks
-def test_the_command_of_a_runs_picture_makes_it_again(run_copy, capfd):
+def test_the_command_of_a_runs_picture_makes_it_again(run_copy, capfd, monkeypatch):
+    """The notebook that it executes is stood in for by what the notebook asks of its stage."""
+    executed = []
+
+    def execute(run, number, profile, overrides):
+        executed.append(number)
+        generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+
+    monkeypatch.setattr(pipeline, "execute", execute)
     wanted = sorted((run_copy / "05_images").glob("*.png"))[3]
     pixels, metadata = read_images([wanted]), read_metadata(wanted)
     assert main(["status", "--image", str(wanted)]) == 0
     command = shlex.split(capfd.readouterr().out.strip().splitlines()[-1])
     wanted.unlink()
-    assert main(command[3:]) == 0
+    assert main(command[3:]) == 0 and executed == [5]
     assert_same_pictures([wanted], pixels)  # alone in its batch
     assert read_metadata(wanted) == metadata
