@@ -14,8 +14,11 @@ On two cores with bf16 in hardware singles take 1.4 h and scenes about 10 h; wit
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import ctypes
 import math
+import os
 import signal
 import time
 from pathlib import Path
@@ -25,11 +28,20 @@ from autoencoder import make_autoencoder
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from model import DEFAULT_WORK, UNET, TextEncoder, flow_loss
 from pictures import mixed_pictures, to_tensor
+from threads import Threads
 from tqdm import tqdm
 
 STAGES = {"singles": 468_000, "scenes": 3_500_000}  # pictures
 WARMUP = 6_000  # pictures
 DECAY_SHARE = 0.3  # of a stage: the cosine at its end
+
+
+def keep_memory() -> None:
+    """Ask glibc to keep freed memory: giving tensors back and faulting them in again can take most of the time."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 def learning_rate(done: int, total: int, peak: float) -> float:
@@ -161,10 +173,11 @@ def train(args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.append(True))
     progress = tqdm(total=args.images, initial=trainer.done, desc=f"train {args.stage}", mininterval=30)
-    saved = time.time()
+    saved, threads = time.time(), Threads(args.threads)
     while trainer.done < args.images and not stop:
         before = trainer.done
         log.add(trainer.train_step(source))
+        threads.tick()
         progress.update(trainer.done - before)
         if time.time() - saved > args.save_minutes * 60:
             trainer.save()
@@ -181,7 +194,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--average-decay", type=float, default=0.998)
     parser.add_argument("--save-minutes", type=float, default=10.0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="at most; fewer when others compute")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.images = args.images or STAGES[args.stage]
@@ -190,6 +203,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_arguments()
+    keep_memory()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     args.work.mkdir(parents=True, exist_ok=True)
