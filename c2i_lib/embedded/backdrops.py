@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from c2i_lib.embedded.painting import COLD_SKY, DOUBLE, GREY_SKY, GREY_WEATHERS, SIZE, TIMES, Color, Painter, ramp
+from c2i_lib.embedded.painting import COLD_SKY, DOUBLE, GREY_SKY, GREY_WEATHERS, SIZE, Color, Painter, ramp
 
 PLAIN: dict[str, Color] = {
     "white": (255, 255, 255),
@@ -243,7 +243,7 @@ PLACES = {
 }
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def draw_backdrop(
     place: str | None, time: str | None = None, weather: str | None = None, style: str = "3d"
 ) -> Image.Image:

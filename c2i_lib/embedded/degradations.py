@@ -59,7 +59,7 @@ def _faded(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
 
 def _dark(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
     """Underexposed."""
-    return ImageEnhance.Brightness(picture).enhance(0.28 ** strength)
+    return ImageEnhance.Brightness(picture).enhance(0.28**strength)
 
 
 _KINDS = {

@@ -132,7 +132,7 @@ def tinted(picture: Image.Image, tint: tuple[float, float, float]) -> Image.Imag
     if tint == (1.0, 1.0, 1.0):
         return picture
     bands = picture.split()
-    colors = [band.point(lambda v, f=factor: int(min(255, v * f))) for band, factor in zip(bands[:3], tint, strict=True)]
+    colors = [
+        band.point(lambda v, f=factor: int(min(255, v * f))) for band, factor in zip(bands[:3], tint, strict=True)
+    ]
     return Image.merge("RGBA", (*colors, bands[3]))
-
-

@@ -29,7 +29,9 @@ _GLOWING = set(
 )  # not darkened at night
 _FLYING = {"transport-air", "sky-weather", "animal-bird"}
 _FLYING_NAMES = set("balloon|kite|honeybee|butterfly|bat|fairy|dragon|flying disc|parachute|fly|mosquito".split("|"))
-_WALKING_BIRDS = set("penguin|rooster|chicken|turkey|hatching chick|baby chick|duck|peacock|flamingo|swan|goose".split("|"))
+_WALKING_BIRDS = set(
+    "penguin|rooster|chicken|turkey|hatching chick|baby chick|duck|peacock|flamingo|swan|goose".split("|")
+)
 
 
 @dataclass(frozen=True)

@@ -81,23 +81,33 @@ def _write_encoder(layers: torch.nn.Sequential, mean: torch.Tensor, projection: 
     last.bias.copy_((-projection @ mean).float())
 
 
-@torch.inference_mode()
-def encode(vae: AutoencoderTiny, pictures: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
-    """Scaled latents ``(n, 96, 8, 8)`` fp32 with a standard deviation near 1, from pictures in [-1, 1]."""
-    return torch.cat([vae.encode(batch).latents * SCALING_FACTOR for batch in pictures.split(batch_size)])
+def _projection(vae: AutoencoderTiny) -> tuple[torch.Tensor, torch.Tensor]:
+    """The encoder as one matrix ``(channels, 768)`` on patches, and its bias: what its convolutions come to."""
+    weight = vae.encoder.layers[4].weight[:LATENT_CHANNELS, :, 1:, 1:].reshape(LATENT_CHANNELS, -1)
+    return weight, vae.encoder.layers[5].bias
 
 
 @torch.no_grad()
-def linear_decode(vae: AutoencoderTiny, latents: torch.Tensor) -> torch.Tensor:
+def encode(vae: AutoencoderTiny, pictures: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    """Scaled latents ``(n, 96, 8, 8)`` fp32 with a standard deviation near 1, from pictures in [-1, 1].
+
+    The same numbers as ``vae.encode`` up to rounding, for a hundredth of the work.
+    """
+    weight, bias = _projection(vae)
+    rows = [split_patches(batch) @ weight.T + bias for batch in pictures.split(batch_size)]
+    return torch.cat(rows).permute(0, 3, 1, 2).contiguous() * SCALING_FACTOR
+
+
+@torch.no_grad()
+def linear_decode(latents: torch.Tensor, vae: AutoencoderTiny) -> torch.Tensor:
     """Pictures in [-1, 1] from scaled latents by the least-squares inverse of the encoder.
 
     Speckled and with a faint grid, but it needs no training: for watching the UNet before the decoder exists.
     """
-    fourth, last = vae.encoder.layers[4], vae.encoder.layers[5]
-    projection = fourth.weight[:LATENT_CHANNELS, :, 1:, 1:].reshape(LATENT_CHANNELS, -1).double()
+    weight, bias = (part.double() for part in _projection(vae))
     # Rows are orthogonal, so the inverse is the transpose over the squared lengths.
-    inverse = projection / projection.pow(2).sum(1, keepdim=True)
-    raw = latents.permute(0, 2, 3, 1).double() / SCALING_FACTOR - last.bias.double()
+    inverse = weight / weight.pow(2).sum(1, keepdim=True)
+    raw = latents.permute(0, 2, 3, 1).double() / SCALING_FACTOR - bias
     values = (raw @ inverse).float().permute(0, 3, 1, 2)
     for _ in range(4):
         values = torch.nn.functional.pixel_shuffle(values, 2)

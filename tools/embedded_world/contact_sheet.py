@@ -22,7 +22,8 @@ CAPTIONS = (
     "birthday cake|robot|sunflower|flamingo|violin|helicopter|teapot|dragon|tiger|telescope|volcano|mermaid|"
     "a fire engine|hedgehog|accordion|pretzel|lobster|a cup of coffee|"
     "a red bicycle|a puppy|a slice of cake|the sea at night|an angry man|a sports car|a bunch of roses|London|"
-    "two dogs|a blue car|a cat and a dog|a castle in the snow|a lighthouse at dusk|a wizard|a spaceship|blurry photo of a cat"
+    "two dogs|a blue car|a cat and a dog|a castle in the snow|a lighthouse at dusk|a wizard|"
+    "a spaceship|blurry photo of a cat"
 ).split("|")
 
 

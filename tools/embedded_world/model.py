@@ -121,7 +121,7 @@ def draw(
         ).images
         with torch.inference_mode():
             if linear:
-                pictures.append(linear_decode(pipeline.vae, latents))
+                pictures.append(linear_decode(latents, pipeline.vae))
             else:
                 pictures.append(pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample.clamp(-1, 1))
     return torch.cat(pictures)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from autoencoder import encode
 from model import TextEncoder
 from pictures import draw_single, to_tensor
 
+from c2i_lib.embedded.nouns import with_article
 from c2i_lib.embedded.sprites import Sprite, load_sprites
 
 _BY_NAME = (
@@ -27,14 +30,6 @@ NAME_SHARE = 0.65  # of the captions of a thing that has synonyms
 EMPTY_SHARE = 0.10  # captions replaced by "", so that the model can be guided
 
 
-def with_article(name: str) -> str:
-    """``name`` with "a" or "an", or as it is where an article would be wrong."""
-    last = name.split()[-1]
-    if name[0].isupper() and "-" not in name or (last.endswith("s") and not last.endswith("ss")):
-        return name
-    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
-
-
 def captions_of(sprite: Sprite) -> tuple[list[str], list[str]]:
     """Captions by its name, and by its synonyms (perhaps none)."""
 
@@ -48,7 +43,8 @@ def captions_of(sprite: Sprite) -> tuple[list[str], list[str]]:
 class Singles:
     """Draws batches of ``(latents (n, c, 8, 8), caption states (n, tokens, 384))``, all things equally often."""
 
-    def __init__(self, vae, text_encoder: TextEncoder) -> None:
+    def __init__(self, vae, text_encoder: TextEncoder, cache: Path) -> None:
+        """``cache``: a file that keeps the caption states, whose encoding takes minutes on a busy machine."""
         pictures = np.stack([np.asarray(draw_single(sprite)) for sprite in load_sprites()])
         self.latents = encode(vae, to_tensor(pictures))
         captions, self._names, self._synonyms = [""], [], []
@@ -56,7 +52,11 @@ class Singles:
             for rows, texts in zip((self._names, self._synonyms), captions_of(sprite), strict=True):
                 rows.append(range(len(captions), len(captions) + len(texts)))
                 captions += texts
-        self.states = text_encoder(captions, progress=True)
+        kept = torch.load(cache) if cache.exists() else {"captions": []}
+        if kept["captions"] != captions:
+            kept = {"captions": captions, "states": text_encoder(captions, progress=True)}
+            torch.save(kept, cache)
+        self.states = kept["states"]
 
     def __len__(self) -> int:
         return len(self.latents)

@@ -158,8 +158,10 @@ def make_source(args: argparse.Namespace):
     if args.stage == "singles":
         from singles import Singles
 
-        return Singles(vae, text_encoder)
-    raise SystemExit(f"stage {args.stage!r} has no data yet")
+        return Singles(vae, text_encoder, args.work / "singles.pt")
+    from scene_pool import ScenePool
+
+    return ScenePool(vae, text_encoder, seed=args.seed + int(time.time()))
 
 
 def train(args: argparse.Namespace) -> None:
