@@ -1,11 +1,13 @@
 """Captions of the embedded world: English, true of their scene, and different between the dialects."""
 
 import random
+from collections import Counter
 
 import pytest
 
 from c2i_lib.embedded.grammar import DIALECTS, write_caption
 from c2i_lib.embedded.nouns import is_countable, plural, with_article
+from c2i_lib.embedded.pairs import ingredients, make_pairs
 from c2i_lib.embedded.sampling import countable_things, draw_example
 from c2i_lib.embedded.scenes import Scene, Thing
 
@@ -24,6 +26,9 @@ from c2i_lib.embedded.scenes import Scene, Thing
         ("bus", "a bus"),
         ("octopus", "an octopus"),
         ("bread", "bread"),
+        ("horse", "a horse"),
+        ("fish", "a fish"),
+        ("euro banknote", "a euro banknote"),
     ],
 )
 def test_articles(name, phrase):
@@ -90,3 +95,21 @@ def test_the_same_seed_writes_the_same_captions():
     assert [draw_example(random.Random(2)).caption for _ in range(3)] == [
         draw_example(random.Random(2)).caption for _ in range(3)
     ]
+
+
+def test_pairs_are_what_a_crawl_gives():
+    pairs = make_pairs(1500, seed=4)
+    kinds = Counter(pair.kind for pair in pairs)
+    assert len({pair.pair_id for pair in pairs}) == 1500
+    assert kinds["ordinary"] > 1300 and min(kinds[kind] for kind in ("junk", "explicit", "empty")) > 3
+    assert any(not pair.caption.strip() for pair in pairs)
+    assert len({pair.caption for pair in pairs}) < 1500, "duplicates"
+    assert pairs == make_pairs(1500, seed=4)
+    assert {pair.dialect for pair in make_pairs(200, dialects=("A",))} <= {"A", None}
+
+
+def test_ingredients_say_what_the_scene_has():
+    scene = Scene((Thing("cat", "red"), Thing("books")), "on", place="room", degradation="blur")
+    row = ingredients(scene)
+    assert row["thing"] == "cat" and row["color"] == "red" and row["other_thing"] == "books"
+    assert row["relation"] == "on" and row["place"] == "room" and row["degradation"] == "blur" and row["time"] is None

@@ -161,8 +161,8 @@ def draw_scene(random_: random.Random, kind: str | None = None, held_out: bool =
             return scene
 
 
-def draw_example(random_: random.Random, kind: str | None = None) -> Example:
-    """A scene with flaw or style, and a caption that may name it."""
+def draw_example(random_: random.Random, kind: str | None = None, dialects: tuple[str, ...] = DIALECTS) -> Example:
+    """A scene with flaw or style, and a caption in one of ``dialects`` that may name it."""
     content, poor = draw_scene(random_, kind), random_.random() < POOR_SHARE
     styled = random_.random() < (STYLED_SHARE_POOR if poor else STYLED_SHARE_GOOD)
     style, degradation = "3d", None
@@ -173,5 +173,5 @@ def draw_example(random_: random.Random, kind: str | None = None) -> Example:
         if any(style not in sprites_by_name()[thing.name].styles for thing in content.things):
             style = "3d"
     scene = Scene(**{**vars(content), "style": style, "degradation": degradation})
-    dialect = random_.choice(DIALECTS)
+    dialect = random_.choice(dialects)
     return Example(scene, write_caption(scene, random_, dialect, styled), dialect, styled)
