@@ -15,7 +15,8 @@ _PROPER = {
     "planet Earth",
 }
 _WITH_THE = re.compile(
-    r"^(flag of|map of|Statue|Tokyo tower|Eiffel|Golden Gate|milky way|globe showing|Earth$|sun$|moon$|sun with|sun beh)"
+    r"^(flag of|map of|Statue|Tokyo tower|Eiffel|Golden Gate|milky way|globe showing|"
+    r"Earth$|sun$|moon$|sun with|sun behind)"
 )
 _MASS = set(
     (
