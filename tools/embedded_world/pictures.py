@@ -70,4 +70,4 @@ def mixed_pictures(n_mixed: int = 6000, seed: int = 0) -> np.ndarray:
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     """``(n, 3, h, w)`` fp32 in [-1, 1] from uint8 pictures ``(n, h, w, 3)``."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
