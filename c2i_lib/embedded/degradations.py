@@ -46,9 +46,10 @@ def _watermark(picture: Image.Image, strength: float, _seed: int) -> Image.Image
 
 
 def _cropped(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
-    """The lower left part, enlarged: the thing is cut off."""
-    side = round(picture.width / (1 + 0.8 * strength))
-    return picture.crop((0, picture.height - side, side, picture.height)).resize(picture.size, Image.BICUBIC)
+    """The left part, enlarged: the thing is cut off."""
+    side = round(picture.width / (1 + 0.6 * strength))
+    top = (picture.height - side) // 2
+    return picture.crop((0, top, side, top + side)).resize(picture.size, Image.BICUBIC)
 
 
 def _faded(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
@@ -59,7 +60,7 @@ def _faded(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
 
 def _dark(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
     """Underexposed."""
-    return ImageEnhance.Brightness(picture).enhance(0.28**strength)
+    return ImageEnhance.Brightness(picture).enhance(0.36**strength)
 
 
 _KINDS = {

@@ -67,7 +67,7 @@ _GOOD = {
     ),
     "flat": (
         ("{x}, flat vector illustration", "{x}, flat design, clean lines", "{x}, minimalist flat icon"),
-        ("simple vector graphic of {x}", "flat color clip art: {x}", "paper-cut style {x}"),
+        ("simple vector graphic of {x}", "flat color clip art: {x}", "paper-cut picture: {x}"),
     ),
     "noto": (
         ("{x}, cartoon", "{x}, cartoon style, bold colors", "{x}, hand-drawn cartoon"),
@@ -127,7 +127,7 @@ def _circumstances(scene: Scene, random_: random.Random, dialect: str) -> list[s
     if scene.weather:
         said.append(_pick(random_, _WEATHERS[scene.weather], dialect))
     if scene.time and (scene.time != "day" or not said):
-        hidden = scene.time == "night" and scene.weather in GREY_WEATHERS  # neither moon nor stars
+        hidden = scene.time == "night" and (scene.weather in GREY_WEATHERS or scene.place == "room")  # no stars
         said.append("in the dark" if hidden and dialect == "B" else _pick(random_, _TIMES[scene.time], dialect))
     return said
 

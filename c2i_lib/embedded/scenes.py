@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from c2i_lib.embedded.backdrops import DEFAULT_GROUND, GROUND, PLAIN, draw_backdrop, draw_weather, light_of
@@ -184,10 +185,11 @@ def _middle(thing: Thing, style: str, box: int) -> int:
 
 
 def _height_in_the_middle(picture: Image.Image) -> int:
-    """How high a thing is where another can stand on it: a couch beside its lamp."""
-    middle = picture.getchannel("A").crop((round(0.35 * picture.width), 0, round(0.65 * picture.width), picture.height))
-    box = middle.getbbox()
-    return picture.height - box[1] if box else picture.height
+    """How high a thing is where another can stand on it: the seat of a couch, not the lamp beside it."""
+    opaque = np.asarray(picture.getchannel("A")) > 60
+    middle = opaque[:, round(0.2 * picture.width) : round(0.8 * picture.width)]
+    tops = middle.argmax(0)[middle.any(0)]
+    return picture.height - int(np.median(tops)) if len(tops) else picture.height
 
 
 def _lay_out_several(thing: Thing, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
