@@ -31,7 +31,7 @@ from pictures import mixed_pictures, to_tensor
 from threads import Threads
 from tqdm import tqdm
 
-STAGES = {"singles": 468_000, "scenes": 3_500_000}  # pictures
+STAGES = {"singles": (468_000, 0.998), "scenes": (3_500_000, 0.9995)}  # pictures, decay of the moving average
 WARMUP = 6_000  # pictures
 DECAY_SHARE = 0.3  # of a stage: the cosine at its end
 
@@ -85,6 +85,8 @@ class Trainer:
     def restore(self, state: dict) -> None:
         self.average.load_state_dict(state["average"])
         self.history = state["history"]
+        if self.args.stage in self.history:
+            raise SystemExit(f"{self.args.stage} is over ({self.history}); {self.path} is at {state['stage']} now")
         if state["stage"] == self.args.stage:
             self.unet.load_state_dict(state["unet"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -194,12 +196,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="the state's folder")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--average-decay", type=float, default=0.998)
+    parser.add_argument("--average-decay", type=float, help="of the moving average of the weights, per step")
     parser.add_argument("--save-minutes", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="at most; fewer when others compute")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    args.images = args.images or STAGES[args.stage]
+    images, decay = STAGES[args.stage]
+    args.images, args.average_decay = args.images or images, args.average_decay or decay
     return args
 
 
