@@ -13,18 +13,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from c2i_lib.embedded.painting import SIZE
+from c2i_lib.embedded.scenes import Scene, Thing, compose
 from c2i_lib.embedded.sprites import STYLES, Sprite, load_sprites, sprite_image
-
-SIZE = 128
-SINGLE_SIZE = 116  # a single thing, pixels: it leaves a margin of six
 
 
 def draw_single(sprite: Sprite, style: str = "3d") -> Image.Image:
     """The thing alone in the middle of a white square."""
-    canvas = Image.new("RGBA", (SIZE, SIZE), "white")
-    margin = (SIZE - SINGLE_SIZE) // 2
-    canvas.alpha_composite(sprite_image(sprite.code, style).resize((SINGLE_SIZE,) * 2, Image.LANCZOS), (margin, margin))
-    return canvas.convert("RGB")
+    return compose(Scene((Thing(sprite.name),), style=style))
 
 
 def _random_background(random_: random.Random) -> Image.Image:
