@@ -1,0 +1,216 @@
+"""Pictures of the embedded world: what a caption asks for, laid out and drawn.
+
+In: a ``Scene``, the full list of a picture's ingredients. Out: an RGB image of 128 pixels.
+A scene has one canonical picture: nothing is left to chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from c2i_lib.embedded.backdrops import DEFAULT_GROUND, GROUND, PLAIN, draw_backdrop, draw_weather, light_of
+from c2i_lib.embedded.degradations import degrade
+from c2i_lib.embedded.named_scenes import named_scenes
+from c2i_lib.embedded.painting import SIZE, tinted
+from c2i_lib.embedded.recoloring import recolored
+from c2i_lib.embedded.sprites import Sprite, sprite_image, sprites_by_name
+
+SINGLE_SIZE = 116  # a thing alone on white, pixels: it leaves a margin of six
+RELATIONS = ("and", "on", "under", "behind")
+FLOATING_PLACES = ("sky", "space", "underwater")
+_BIG = {"place-building", "place-other", "place-religious", "place-geographic", "plant-other"}
+_GLOWING = set(
+    "fire|jack-o-lantern|fireworks|sparkler|candle|star|glowing star|sparkles|light bulb|lightning bolt|ghost|sun|"
+    "crescent moon|full moon|diya lamp|red paper lantern|shooting star|flying saucer|mirror ball".split("|")
+)  # not darkened at night
+_FLYING = {"transport-air", "sky-weather", "animal-bird"}
+_FLYING_NAMES = set("balloon|kite|honeybee|butterfly|bat|fairy|dragon|flying disc|parachute|fly|mosquito".split("|"))
+_WALKING_BIRDS = set(
+    "penguin|rooster|chicken|turkey|hatching chick|baby chick|duck|peacock|flamingo|swan|goose".split("|")
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A kind of thing: ``name`` of its sprite, ``color`` or None for its own, ``count`` 1 to 3."""
+
+    name: str
+    color: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The ingredients of one picture.
+
+    ``things``: none to two kinds; ``relation`` of the first to the second, one of ``RELATIONS``; ``place``, ``time``,
+    ``weather``: see ``backdrops``, None when not said; ``named``: a scene made by hand, whose own things and place
+    come instead; ``style``: of the sprites; ``degradation``: None for a good picture.
+    """
+
+    things: tuple[Thing, ...] = ()
+    relation: str | None = None
+    place: str | None = None
+    time: str | None = None
+    weather: str | None = None
+    named: str | None = None
+    style: str = "3d"
+    degradation: str | None = None
+
+
+class Placement(NamedTuple):
+    """Where a thing goes: it fits into a square of ``box`` pixels whose lower edge's middle is given."""
+
+    thing: Thing
+    box: int
+    center: int
+    bottom: int
+    shadow: bool
+
+
+def compose(scene: Scene) -> Image.Image:
+    """The scene's picture, RGB, 128 x 128.
+
+    Raises ``KeyError`` for a name that is no sprite's or no named scene's.
+    """
+    picture = _compose_good(scene)
+    return picture if scene.degradation is None else degrade(picture, scene.degradation)
+
+
+def _compose_good(scene: Scene) -> Image.Image:
+    if scene.named is not None:
+        return _compose_named(scene)
+    if _is_single(scene):
+        return _draw_single(scene.things[0], scene.style)
+    canvas = draw_backdrop(scene.place, scene.time, scene.weather, scene.style).copy()
+    tint = light_of(scene.place, scene.time or ("day" if scene.weather else None))
+    for placement in lay_out(scene):
+        draw_thing(canvas, placement, scene.style, tint)
+    return draw_weather(canvas, scene.place, scene.weather)
+
+
+def _compose_named(scene: Scene) -> Image.Image:
+    recipe = named_scenes()[scene.named]
+    time, weather = scene.time or recipe.time, scene.weather or recipe.weather
+    canvas = draw_backdrop(recipe.place, time, weather, scene.style).copy()
+    for item in recipe.items:
+        shadow = item.shadow and recipe.place not in (*FLOATING_PLACES, "sea", "white")
+        placement = Placement(Thing(item.name, item.color), item.size, item.center, item.bottom, shadow)
+        draw_thing(canvas, placement, scene.style, light_of(recipe.place, time))
+    return draw_weather(canvas, recipe.place, weather)
+
+
+def _is_single(scene: Scene) -> bool:
+    bare = scene.place is None and scene.time is None and scene.weather is None
+    return bare and len(scene.things) == 1 and scene.things[0].count == 1
+
+
+def _draw_single(thing: Thing, style: str) -> Image.Image:
+    canvas, margin = Image.new("RGBA", (SIZE, SIZE), "white"), (SIZE - SINGLE_SIZE) // 2
+    picture = _picture_of(thing.name, thing.color, style).resize((SINGLE_SIZE,) * 2, Image.LANCZOS)
+    canvas.alpha_composite(picture, (margin, margin))
+    return canvas.convert("RGB")
+
+
+@lru_cache(maxsize=4096)
+def _picture_of(name: str, color: str | None, style: str) -> Image.Image:
+    sprite = sprites_by_name()[name]
+    style = style if style in sprite.styles else "3d"
+    return sprite_image(sprite.code, style) if color is None else recolored(sprite.code, style, color)
+
+
+@lru_cache(maxsize=4096)
+def _fitted(name: str, color: str | None, style: str, box: int) -> Image.Image:
+    """The thing without its margin, its longer side ``box`` pixels."""
+    picture = _picture_of(name, color, style)
+    picture = picture.crop(picture.getchannel("A").getbbox())
+    scale = box / max(picture.size)
+    return picture.resize([max(1, round(side * scale)) for side in picture.size], Image.LANCZOS)
+
+
+def draw_thing(canvas: Image.Image, placement: Placement, style: str, tint: tuple[float, float, float]) -> None:
+    """Paste a thing, in the scene's light, over a soft shadow where it stands on something."""
+    picture = _fitted(placement.thing.name, placement.thing.color, style, placement.box)
+    left, top = placement.center - picture.width // 2, placement.bottom - picture.height
+    if placement.shadow:
+        canvas.paste((20, 24, 40), (0, 0), _shadow(placement.center, placement.bottom, picture.width))
+    if placement.thing.name not in _GLOWING:
+        picture = tinted(picture, tint)
+    canvas.paste(picture, (left, top), picture)
+
+
+@lru_cache(maxsize=2048)
+def _shadow(center: int, bottom: int, width: int) -> Image.Image:
+    mask = Image.new("L", (SIZE, SIZE), 0)
+    half = 0.46 * width
+    ImageDraw.Draw(mask).ellipse((center - half, bottom - 5, center + half, bottom + 4), fill=96)
+    return mask.filter(ImageFilter.GaussianBlur(2))
+
+
+def flies(sprite: Sprite) -> bool:
+    """Whether the thing is drawn in the air where there is a ground."""
+    return sprite.name in _FLYING_NAMES or (sprite.subgroup in _FLYING and sprite.name not in _WALKING_BIRDS)
+
+
+def lay_out(scene: Scene) -> list[Placement]:
+    """Where each thing goes, in the order of drawing."""
+    on_white = scene.place in PLAIN or (scene.place is None and scene.time is None and scene.weather is None)
+    ground = 114 if on_white else GROUND.get(scene.place, DEFAULT_GROUND)
+    shadow = not on_white and scene.place not in FLOATING_PLACES and scene.place != "sea"
+    if not scene.things:
+        return []
+    if len(scene.things) == 2:
+        return _lay_out_pair(scene, ground, on_white, shadow)
+    thing = scene.things[0]
+    sprite = sprites_by_name()[thing.name]
+    if thing.count > 1:
+        return _lay_out_several(thing, ground, on_white, shadow)
+    if on_white:
+        return [Placement(thing, 104, 64, _middle(thing, scene.style, 104), False)]
+    if scene.place in FLOATING_PLACES:
+        return [Placement(thing, 78, 64, _middle(thing, scene.style, 78), False)]
+    if flies(sprite):
+        return [Placement(thing, 70, 60, _middle(thing, scene.style, 70) - 14, False)]
+    return [Placement(thing, 90 if sprite.subgroup in _BIG else 78, 62, ground, shadow)]
+
+
+def _middle(thing: Thing, style: str, box: int) -> int:
+    """The lower edge that puts the thing in the middle of the picture."""
+    return (SIZE + _fitted(thing.name, thing.color, style, box).height) // 2
+
+
+def _height_in_the_middle(picture: Image.Image) -> int:
+    """How high a thing is where another can stand on it: the seat of a couch, not the lamp beside it."""
+    opaque = np.asarray(picture.getchannel("A")) > 60
+    middle = opaque[:, round(0.2 * picture.width) : round(0.8 * picture.width)]
+    tops = middle.argmax(0)[middle.any(0)]
+    return picture.height - int(np.median(tops)) if len(tops) else picture.height
+
+
+def _lay_out_several(thing: Thing, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
+    if thing.count == 2:
+        box, bottom = (60, 94) if on_white else (56, ground)
+        return [Placement(thing, box, center, bottom, shadow) for center in (33, 95)]
+    if on_white:
+        return [Placement(thing, 54, center, bottom, False) for center, bottom in ((64, 60), (34, 120), (94, 120))]
+    return [Placement(thing, 44, center, ground + down, shadow) for center, down in ((23, -4), (105, -4), (64, 6))]
+
+
+def _lay_out_pair(scene: Scene, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
+    first, second = scene.things
+    if scene.relation == "on":
+        base = Placement(second, 70, 64, ground + 4, shadow)
+        top = base.bottom - _height_in_the_middle(_fitted(second.name, second.color, scene.style, 70))
+        return [base, Placement(first, 52, 64, max(top + 6, 52), False)]
+    if scene.relation == "under":
+        above = 96 if on_white else ground - 4
+        return [Placement(second, 92, 64, above, False), Placement(first, 48, 64, min(ground + 8, 124), shadow)]
+    if scene.relation == "behind":
+        return [Placement(first, 78, 80, ground - 12, shadow), Placement(second, 62, 42, ground + 6, shadow)]
+    box, bottom = (60, 94) if on_white else (56, ground)
+    return [Placement(thing, box, center, bottom, shadow) for thing, center in ((first, 33), (second, 95))]

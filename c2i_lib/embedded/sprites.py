@@ -1,0 +1,77 @@
+"""The things of the embedded world as sprites: cut-out pictures in three styles, with names and synonyms.
+
+In: ``sprites.zip`` beside this module, written by ``tools/embedded_world/make_sprite_pack.py``.
+Out: a list of named things, and each thing's picture with alpha.
+The styles are Microsoft's Fluent 3D and Fluent flat (MIT) and Google's Noto (Apache-2.0); the licences lie in
+``SPRITES_LICENSES.txt``. Every thing has a picture in 3D; a few lack one of the other two.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+PACK = Path(__file__).parent / "sprites.zip"
+STYLES = ("3d", "flat", "noto")
+SPRITE_SIZE = 128  # pixels, both sides
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """One thing of the world.
+
+    ``code``: its Unicode code points, the identity in the pack; ``name``: plain English noun phrase;
+    ``synonyms``: other words for the same thing, best first; ``group`` and ``subgroup``: Unicode's, such as
+    "animals-nature" and "animal-mammal"; ``styles``: those of ``STYLES`` that it has.
+    """
+
+    code: str
+    name: str
+    synonyms: tuple[str, ...]
+    group: str
+    subgroup: str
+    styles: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _entries() -> dict[str, bytes]:
+    """The whole pack in memory: 9 MB, where opening it for each sprite would take longer than decoding one."""
+    with zipfile.ZipFile(PACK) as pack:
+        return {name: pack.read(name) for name in pack.namelist()}
+
+
+@lru_cache(maxsize=1)
+def load_sprites() -> tuple[Sprite, ...]:
+    """All things, sorted by code. Names are unique."""
+    return tuple(
+        Sprite(**{**row, "synonyms": tuple(row["synonyms"]), "styles": tuple(row["styles"])})
+        for row in json.loads(_entries()["index.json"])
+    )
+
+
+@lru_cache(maxsize=1)
+def sprites_by_name() -> dict[str, Sprite]:
+    """``{name: sprite}``; synonyms are not keys."""
+    return {sprite.name: sprite for sprite in load_sprites()}
+
+
+@lru_cache(maxsize=1)
+def sprites_by_word() -> dict[str, Sprite]:
+    """``{name or synonym in lower case: sprite}``; a name wins over a synonym of another thing."""
+    words = {synonym.lower(): sprite for sprite in reversed(load_sprites()) for synonym in sprite.synonyms}
+    return words | {sprite.name.lower(): sprite for sprite in load_sprites()}
+
+
+@lru_cache(maxsize=4096)
+def sprite_image(code: str, style: str = "3d") -> Image.Image:
+    """The thing as an RGBA image of ``SPRITE_SIZE`` pixels. Callers copy before they change it.
+
+    Raises ``KeyError`` for an unknown code, or a style that the thing lacks.
+    """
+    return Image.open(io.BytesIO(_entries()[f"{style}/{code}.webp"])).convert("RGBA")

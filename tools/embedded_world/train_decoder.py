@@ -1,0 +1,127 @@
+"""Teach the decoder to clean: from latents as the UNet makes them, speckled, to pictures as they were drawn.
+
+    nice -n 19 python tools/embedded_world/train_decoder.py
+
+Needs ``--work/vae`` (written by ``train_tti.py``). Latents get noise of up to ``MOST_NOISE`` standard
+deviations; the loss is L1 plus half the L1 of the gradients, which keeps edges crisp. ``--work/decoder`` holds the
+result, ``--work/decoder.pt`` the state; started again, it goes on. About 40 minutes on one core with bf16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from autoencoder import SCALING_FACTOR, encode
+from diffusers import AutoencoderTiny
+from model import DEFAULT_WORK, autocast
+from pictures import draw_mixture, draw_single, to_tensor
+from threads import Threads
+from torch.nn import functional
+from tqdm import tqdm
+from train_tti import keep_memory, save_atomically
+
+from c2i_lib.embedded.sampling import draw_example
+from c2i_lib.embedded.scenes import compose
+from c2i_lib.embedded.sprites import load_sprites
+
+MOST_NOISE = 0.35
+POOL = 3_000  # pictures at hand; a few are replaced at every step
+FRESH = 3
+
+
+class PicturePool:
+    """Pictures ``(n, 3, 128, 128)`` in [-1, 1]: singles in all styles, scenes, mixtures."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.pictures = torch.cat([to_tensor(self._draw(1)) for _ in tqdm(range(POOL), desc="draw", mininterval=5)])
+
+    def _draw_one(self):
+        chance = self.random.random()
+        if chance < 0.3:
+            sprite = self.random.choice(load_sprites())
+            return draw_single(sprite, self.random.choice(("3d", *sprite.styles)))
+        return draw_mixture(self.random) if chance < 0.45 else compose(draw_example(self.random).scene)
+
+    def _draw(self, n: int) -> np.ndarray:
+        return np.stack([np.asarray(self._draw_one()) for _ in range(n)])
+
+    def batch(self, n: int) -> torch.Tensor:
+        rows = torch.randint(POOL, (FRESH,))
+        self.pictures[rows] = to_tensor(self._draw(FRESH))
+        chosen = self.pictures[torch.randint(POOL, (n,))]
+        flip = torch.rand(n) < 0.5
+        chosen[flip] = chosen[flip].flip(3)
+        return chosen
+
+
+def picture_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """L1 of values plus half the L1 of the differences to the right and lower neighbours."""
+    loss = functional.l1_loss(output, target)
+    for axis in (2, 3):
+        loss = loss + 0.5 * functional.l1_loss(output.diff(dim=axis), target.diff(dim=axis))
+    return loss
+
+
+def train(args: argparse.Namespace) -> None:
+    torch.manual_seed(args.seed)
+    vae = AutoencoderTiny.from_pretrained(args.work / "vae", torch_dtype=torch.float32)
+    decoder = vae.decoder.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(decoder.parameters(), args.learning_rate, weight_decay=0.0, fused=True)
+    checkpoint, first = args.work / "decoder.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint)
+        decoder.load_state_dict(state["decoder"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    pool, threads, saved, losses = PicturePool(args.seed + first), Threads(args.threads), time.time(), []
+    log = csv.writer((args.work / "decoder_log.csv").open("a", newline="", buffering=1))
+    for step in tqdm(range(first, args.steps), initial=first, total=args.steps, desc="train decoder", mininterval=30):
+        target = pool.batch(args.batch_size)
+        latents = encode(vae, target)
+        latents += MOST_NOISE * torch.rand(len(target), 1, 1, 1) * torch.randn_like(latents)
+        with autocast():
+            output = decoder(latents / SCALING_FACTOR)
+        loss = picture_loss(output.float(), target)
+        rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = args.learning_rate * rate
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        optimizer.step()
+        threads.tick()
+        losses.append(loss.item())
+        if (step + 1) % 100 == 0:
+            log.writerow([step + 1, f"{sum(losses) / len(losses):.5f}", f"{time.time():.0f}"])
+            losses = []
+        if time.time() - saved > 300 or step + 1 == args.steps:
+            state = {"step": step + 1, "decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
+            save_atomically(state, checkpoint)
+            vae.save_pretrained(args.work / "decoder")
+            saved = time.time()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    keep_memory()
+    torch.set_flush_denormal(True)
+    train(args)
+
+
+if __name__ == "__main__":
+    main()
