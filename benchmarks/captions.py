@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from timing import seconds_of
 
 from c2i_lib.config import Captions, load_profile
 from c2i_lib.records.sources import versions_of
@@ -41,12 +42,6 @@ def write_source(captions: pa.Array, path: Path, n_rows: int) -> None:
             if sum(map(len, parts)) >= 1_000_000 or start + len(captions) >= n_rows:
                 writer.write_table(pa.table({"TEXT": pa.concat_arrays(parts)}))
                 parts = []
-
-
-def seconds_of(function, *arguments) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
 
 
 def compare_filters(captions: pa.Array, n_slow: int, n_re: int) -> dict:

@@ -10,12 +10,12 @@ import argparse
 import json
 import multiprocessing
 import platform
-import time
 from itertools import islice
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from timing import seconds_of
 
 from c2i_lib.config import load_profile
 from c2i_lib.stages.captions import normalise_texts
@@ -23,12 +23,6 @@ from c2i_lib.stages.captions.sources import Reading, read_batches
 from c2i_lib.text.noun_phrases import lexicon, parser
 
 ALL_CAPTIONS = 400_000_000  # of LAION-400M
-
-
-def seconds_of(function, *arguments) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
 
 
 def read_captions(sources: list[str]) -> list[str]:
