@@ -289,7 +289,6 @@ def serve(
         with atomic_path(survey.folder / "links.csv") as temporary:
             links = pd.DataFrame(survey.progress(base_url))[["rater", "surveys", "link"]]
             links.to_csv(temporary, index=False)
-        (survey.folder / "links.csv").chmod(0o600)  # who has a link can answer as that rater
         if settings.simulate_raters:
             print(
                 "This profile simulates its raters, so notebook 06 does not use what is answered here: a demonstration."
