@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from c2i_lib.config import load_profile
-from c2i_lib.records.stage import package_versions
+from c2i_lib.config import Captions, load_profile
+from c2i_lib.records.sources import versions_of
 from c2i_lib.stages.captions import is_explicit, prepare_captions
 from c2i_lib.stages.captions.sources import Reading, read_batches
 from c2i_lib.text.explicit import read_words
@@ -71,16 +71,17 @@ def compare_filters(captions: pa.Array, n_slow: int, n_re: int) -> dict:
     }
 
 
-def profile_for(n_rows: int):
-    """Three splits that together take nine tenths of the rows."""
+def settings_for(source: str, n_rows: int) -> Captions:
+    """Three splits of ``source`` that together take nine tenths of the rows."""
     part = n_rows // 10
-    sizes = {"n_finetune": 4 * part, "n_mining": 2 * part, "n_length": 2 * part}
-    return load_profile("paper", {f"captions.{key}": value for key, value in {**sizes, "duplicates": "text"}.items()})
+    values = {"n_finetune": 4 * part, "n_mining": 2 * part, "n_length": 2 * part}
+    values |= {"source": source, "duplicates": "text"}
+    return load_profile("paper", {f"captions.{key}": value for key, value in values.items()}).captions
 
 
 def _measured(source: str, folder: str, n_rows: int, queue) -> None:
     start = time.perf_counter()
-    report = prepare_captions(source, Path(folder) / "01_captions", profile_for(n_rows))
+    report = prepare_captions(Path(folder) / "01_captions", settings_for(source, n_rows))
     seconds = time.perf_counter() - start
     queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, report))
 
@@ -140,7 +141,7 @@ def main() -> None:
     captions = pa.array(texts, pa.string())
     folder = Path(tempfile.mkdtemp())
     figures = {"machine": f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores"}
-    figures |= {"captions": args.captions, "packages": package_versions()["pandas"]}
+    figures |= {"captions": args.captions, "packages": versions_of(["pandas"])["pandas"]}
     many = pa.concat_arrays([captions] * (1 + 200_000 // len(captions)))
     figures |= compare_filters(many, n_slow, min(20_000, len(many)))
     for name, n in (("peer", n_peer), ("one", n_rows), ("ten", 10 * n_rows)):

@@ -58,7 +58,7 @@ def load(args: argparse.Namespace) -> tuple:
 
 def train_ours(args: argparse.Namespace) -> dict:
     profile, rows, eval_rows = load(args)
-    split, _ = prepare_model(profile, rows)
+    split, _ = prepare_model(profile.language_model, profile.finetuning.precision, rows)
     with tempfile.TemporaryDirectory() as folder:
         states = Path(folder) if args.one == "again" else None
         if states:  # only the frozen layers' part of an earlier training
@@ -83,7 +83,7 @@ def train_with_peer(args: argparse.Namespace) -> dict:
 
     profile, rows, eval_rows = load(args)
     settings = profile.finetuning
-    split, _ = prepare_model(profile.model_copy(update={"finetuning": settings.model_copy(update=FP32)}), rows)
+    split, _ = prepare_model(profile.language_model, "fp32", rows)
     model = split.model
     if args.one == "naive":
         model.get_output_embeddings().weight.requires_grad_(True)

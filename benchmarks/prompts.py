@@ -21,7 +21,7 @@ from transformers.generation import (
 
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import seed_of
-from c2i_lib.stages.prompts import Wanted, Writer
+from c2i_lib.stages.prompts import PromptRequest, Recipe, Writer
 
 CONCEPTS = (
     "red bicycle,cat,old guitar,penguin,house,wooden boat,dog,birthday cake,mountain lake,tree,small garden,coffee cup,"
@@ -40,20 +40,20 @@ class Noise(LogitsProcessor):
 
 
 @torch.inference_mode()
-def one_call(writer: Writer, one: Wanted) -> str:
+def one_call(writer: Writer, request: PromptRequest) -> str:
     """The text of one prompt, from a ``generate`` call of its own."""
     settings, tokenizer = writer.settings, writer.tokenizer
-    ids = torch.tensor([writer.reads(one.concept)])
+    ids = torch.tensor([writer.reads(request.concept)])
     output = writer.sampler.model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
-        max_new_tokens=max(2, N_TOKENS - writer.count(one.concept)),
+        max_new_tokens=max(2, N_TOKENS - writer.count(request.concept)),
         do_sample=False,
         logits_processor=[
             SuppressTokensAtBeginLogitsProcessor(writer.word_parts, ids.shape[1]),
             TemperatureLogitsWarper(settings.temperature),
             TopPLogitsWarper(settings.top_p),
-            Noise(one.seed),
+            Noise(request.seed),
         ],
     )
     return " ".join(tokenizer.decode(output[0], skip_special_tokens=True).split())
@@ -68,28 +68,28 @@ def main() -> None:
     n_concepts, n_samples = (4, 4) if args.quick else (args.concepts, args.samples)
     # Redraws and cuts are no part of the comparison. One batch holds a whole group of equally long concepts.
     profile = load_profile("cpu", {"prompts.max_redraws": 0, "prompts.batch_size": 200})
-    writer = Writer("base", profile)
-    wanted = [Wanted(c, n, seed_of(0, c, n)) for c in CONCEPTS[:n_concepts] for n in range(n_samples)]
-    writer.write(wanted[:1], N_TOKENS)
+    writer = Writer("base", Recipe.of(profile))
+    requests = [PromptRequest(c, n, seed_of(0, c, n)) for c in CONCEPTS[:n_concepts] for n in range(n_samples)]
+    writer.write(requests[:1], N_TOKENS)
 
     start = time.perf_counter()
-    ours = [prompt.text for prompt in writer.write(wanted, N_TOKENS)]
+    ours = [prompt.text for prompt in writer.write(requests, N_TOKENS)]
     ours_seconds = time.perf_counter() - start
     start = time.perf_counter()
-    loop = [one_call(writer, one) for one in wanted]
+    loop = [one_call(writer, request) for request in requests]
     loop_seconds = time.perf_counter() - start
     same = sum(one == other for one, other in zip(ours, loop, strict=True))
-    print(f"ours {ours_seconds:.1f} s, loop {loop_seconds:.1f} s, {same} of {len(wanted)} texts the same")
+    print(f"ours {ours_seconds:.1f} s, loop {loop_seconds:.1f} s, {same} of {len(requests)} texts the same")
     for one in ours[::n_samples][:5]:
         print(f"  {one}")
     figures = {
         "machine": f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores",
         "torch_threads": torch.get_num_threads(),
-        "prompts": len(wanted),
+        "prompts": len(requests),
         "same_texts": same,
         "drawn_again_in_double_precision": writer.sampler.redone,
-        "ours_prompts_per_second": round(len(wanted) / ours_seconds, 2),
-        "loop_prompts_per_second": round(len(wanted) / loop_seconds, 2),
+        "ours_prompts_per_second": round(len(requests) / ours_seconds, 2),
+        "loop_prompts_per_second": round(len(requests) / loop_seconds, 2),
         "ratio": round(loop_seconds / ours_seconds, 2),
     }
     print(json.dumps(figures))

@@ -28,11 +28,11 @@ from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
 from c2i_lib.stages.analysis import analyse_ratings
 from c2i_lib.statistics.agreement import COEFFICIENTS, Cells, rating_matrix
-from c2i_lib.statistics.bootstrap import cluster_interval
+from c2i_lib.statistics.bootstrap import Resampling, cluster_interval
 from c2i_lib.statistics.effects import sign_flip_p
-from c2i_lib.statistics.simulation import ITEM_SHARE, PAPER_SCALES, Design, cuts, simulate_studies
+from c2i_lib.statistics.simulation import Design, cuts, simulate_studies
+from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
-QUESTIONS = ("quality", "faithfulness")
 ARMS = ("base", "ft", "ft_tags")
 
 
@@ -59,6 +59,7 @@ def make_study() -> pd.DataFrame:
 def run_ours(ratings: pd.DataFrame) -> float:
     """Seconds of stage 07 on ``ratings``: all tables, from files to files."""
     profile = load_profile("paper", {"survey.simulate_raters": True})
+    resampling = Resampling(profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
     items = pd.DataFrame(columns=["item_id", "kind", "expected_quality", "expected_faithfulness"])
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "06_survey"
@@ -67,7 +68,7 @@ def run_ours(ratings: pd.DataFrame) -> float:
                 write_table(place / name / f"{name}.parquet", table)
         start = time.perf_counter()
         files = [place / name / f"{name}.parquet" for name in ("ratings", "items")]
-        analyse_ratings(*files, Path(folder) / "07_analysis", profile)
+        analyse_ratings(*files, Path(folder) / "07_analysis", profile.survey, profile.prompts.n_per_concept, resampling)
         return time.perf_counter() - start
 
 
@@ -78,7 +79,7 @@ def core_of_ours(ratings: pd.DataFrame, n_draws: int) -> float:
     for _, group in ratings.groupby("question"):
         means = group.pivot_table(index="concept", columns="arm", values="rating").to_numpy()
         differences = np.stack([means[:, a] - means[:, b] for a, b in combinations(range(3), 2)], 1)
-        cluster_interval(np.hstack([means, differences]), n_draws, 0.95, 0)
+        cluster_interval(np.hstack([means, differences]), Resampling(n_draws))
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(n_draws, len(means)))
         (np.abs(signs @ differences) >= np.abs(differences.sum(0))).mean(0)
         cells = Cells(rating_matrix(group).to_numpy(), range(1, 5))
@@ -125,7 +126,7 @@ def validate(n_studies: int) -> dict:
             seen = mean + spread * np.sqrt(0.05) * raters[..., None]
             truth.append(1 + norm.sf((cuts(4) - seen) / (spread * np.sqrt(0.95))).sum(-1).mean(-1))
         for a, b in combinations(range(3), 2):
-            low, high = cluster_interval((means[:, b] - means[:, a]).T, 10_000, 0.95, 0)
+            low, high = cluster_interval((means[:, b] - means[:, a]).T, Resampling())
             covered.append(((low <= truth[b] - truth[a]) & (truth[b] - truth[a] <= high)).mean())
         null, _ = simulate_studies((scales[0], scales[0]), Design(10, 5, 4), n_studies, 2, share)
         null = null.mean((3, 4))

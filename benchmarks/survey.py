@@ -25,8 +25,9 @@ from PIL import Image
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.survey.web.server import QUESTIONS, serve
+from c2i_lib.stages.survey.web.server import serve
 from c2i_lib.stages.survey.web.store import Responses, read_answers
+from c2i_lib.study import QUESTIONS
 
 SIZE = 768  # pixels of a picture's side, as in the paper profile
 
@@ -120,7 +121,7 @@ def run(folder: Path, n_raters: int, n_images: int, pause: float, pictures: bool
     """A server in a process of its own, raters in this one; the server is killed, then its database is read."""
     make_survey(folder, n_raters, n_images)
     server = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(folder, load_profile("smoke")), kwargs={"port": 0}, daemon=True
+        target=serve, args=(folder, load_profile("smoke").survey), kwargs={"port": 0}, daemon=True
     )
     server.start()
     links = folder / "06_responses" / "links.csv"

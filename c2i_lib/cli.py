@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import errno
 import os
+import shlex
 import sys
 import warnings
 from pathlib import Path
 
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
-from c2i_lib.records.stage import read_table
-from c2i_lib.run.places import find_run, open_run
+from c2i_lib.records.stage import read_table, run_command
+from c2i_lib.run.places import DEFAULT_PROFILE, find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
 from c2i_lib.study import ARMS
 
@@ -23,21 +25,22 @@ def run(args: argparse.Namespace) -> None:
     if not 1 <= args.first <= args.last <= len(STUDY):
         raise C2IError(f"--from and --to should be 1 to {len(STUDY)} and in order, found {args.first} and {args.last}")
     overrides = dict(map(parse_override, args.parameter))
-    opened = open_run(args.profile, args.run_dir, None, overrides)
-    summary = run_notebooks(opened, args.profile, overrides, args.first, args.last)
+    profile = args.profile or DEFAULT_PROFILE
+    planned = plan_run(profile, args.run_dir, overrides)
+    summary = run_notebooks(planned, profile, overrides, args.first, args.last)
     print("\nstage                           seconds")
     for row in summary:
         print(f"{row['stage']:<30}  {row['seconds']:>7.1f}{'  (already done)' if row['skipped'] else ''}")
     print(f"{'total':<30}  {sum(row['seconds'] for row in summary):>7.1f}\n")
-    print(f"tables and figures:  {opened.figures}\nexecuted notebooks:  {opened.directory / 'notebooks'}")
-    print(f"all outputs:         {opened.directory}")
+    print(f"tables and figures:  {planned.figures}\nexecuted notebooks:  {planned.directory / 'notebooks'}")
+    print(f"all outputs:         {planned.directory}")
 
 
 def finetune(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.finetuning import finetune_all
+    from c2i_lib.stages.finetuning import Recipe, finetune_all
 
     opened = find_run(args.profile, args.run_dir)
-    finetune_all(opened.folder(1), opened.folder(2), opened.profile)
+    finetune_all(opened.folder(1), opened.folder(2), Recipe.of(opened.profile))
 
 
 def imagine(args: argparse.Namespace) -> None:
@@ -45,6 +48,10 @@ def imagine(args: argparse.Namespace) -> None:
 
     if args.gate is not None and args.best_of is None:
         raise C2IError("--gate says which candidates of --best-of may be chosen: add --best-of 8, or leave --gate out")
+    if not args.concept.strip():
+        raise C2IError('the concept is empty: give one, such as "a red bicycle"')
+    if args.out.exists() and not args.out.is_dir():
+        raise C2IError(f"--out should be a folder for pictures, but {args.out} is a file: give another name")
     tool = ConceptToImage(find_run(args.profile, args.run_dir), args.arm)
     if args.best_of is None:
         choice, pictures = None, tool.imagine(args.concept, 4 if args.n is None else args.n, args.seed, args.out)
@@ -64,7 +71,8 @@ def images(args: argparse.Namespace) -> None:
     from c2i_lib.stages.images import generate_images
 
     opened = find_run(args.profile, args.run_dir)
-    generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), opened.profile)
+    profile = opened.profile
+    generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), profile.images, profile.seed, profile.name)
 
 
 def status(args: argparse.Namespace) -> None:
@@ -84,16 +92,17 @@ def survey_build(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.build import build_surveys
 
     opened = find_run(args.profile, args.run_dir)
-    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), opened.profile)
+    settings, seed = opened.profile.survey, opened.profile.seed
+    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
     print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
-    print(f"to collect answers: python -m c2i_lib survey serve --run-dir {opened.directory}")
+    print(f"to collect answers: python -m c2i_lib survey serve --run-dir {shlex.quote(str(opened.directory))}")
 
 
 def survey_serve(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.web.server import serve
 
     opened = find_run(args.profile, args.run_dir)
-    serve(opened.folder(6), opened.profile, args.host, args.port, args.public_url)
+    serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url)
 
 
 def survey_export(args: argparse.Namespace) -> None:
@@ -125,12 +134,12 @@ def survey_import(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
-    survey = (opened.folder(6), opened.profile, args.format, mapping, args.rater_column)
+    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column)
     answers = import_answers(args.files, *survey)
     for note in answers.attrs["notes"]:
         print(f"note: {note}")
     print(f"{len(answers)} answers of {answers['rater'].nunique()} raters are in; to analyse them, run again from 6:")
-    print(f"python -m c2i_lib run --profile {opened.directory}/profile.yaml --run-dir {opened.directory} --from 6")
+    print(run_command(opened.directory, "--from", "6"))
 
 
 def survey_map(args: argparse.Namespace) -> None:
@@ -146,12 +155,18 @@ def survey_map(args: argparse.Namespace) -> None:
     print(f"and give it: python -m c2i_lib survey import {args.file} --mapping {args.out}")
 
 
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {text!r}")
+    return int(text)
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m c2i_lib", description="Concept to image.")
     commands = parser.add_subparsers(required=True, metavar="command")
     common = argparse.ArgumentParser(add_help=False)
     profiles = ", ".join(known_profiles())
-    common.add_argument("--profile", default="cpu", help=f"{profiles} or a YAML file (default: cpu)")
+    common.add_argument("--profile", help=f"{profiles} or a YAML file (default: {DEFAULT_PROFILE})")
     common.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/<profile>)")
 
     command = commands.add_parser("run", parents=[common], help="run the notebooks 01 to 08")
@@ -215,7 +230,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.set_defaults(function=survey_build)
     command = survey.add_parser("serve", parents=[common], help="show the survey to raters in their browsers")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: the whole network")
-    command.add_argument("--port", type=int, default=8642)
+    command.add_argument("--port", type=_port, default=8642)
     command.add_argument("--public-url", help="what personal links begin with, behind a proxy")
     command.set_defaults(function=survey_serve)
     command = survey.add_parser("export", parents=[common], help="answers as CSV, or the survey for another tool")
@@ -236,43 +251,47 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _papermill_message(error: Exception) -> str | None:
-    """The message of a mendable error that was raised inside a notebook, or None."""
-    name = getattr(error, "ename", None)
-    known = {kind.__name__ for kind in (C2IError, *C2IError.__subclasses__())}
-    if name in known:
-        return error.evalue
-    # torch and safetensors report a full disk in errors of their own
-    signs = (f"Errno {errno.ENOSPC}", "No space left", "StorageFull", "PytorchStreamWriter")
-    if any(sign in str(getattr(error, "evalue", "")) for sign in signs):
-        return _no_space(error.evalue)
+# Parts of what torch and safetensors, which have errors of their own, say about a full disk.
+_FULL_DISK = (f"Errno {errno.ENOSPC}", "No space left", "StorageFull", "PytorchStreamWriter")
+
+
+def _message(error: BaseException) -> str | None:
+    """What to tell the user about an error that is no bug, or None. papermill wraps what a notebook raises."""
+    name, text = getattr(error, "ename", type(error).__name__), str(getattr(error, "evalue", error))
+    if isinstance(error, C2IError) or name in {kind.__name__ for kind in (C2IError, *C2IError.__subclasses__())}:
+        return text
+    if any(sign in text for sign in _FULL_DISK):
+        return f"the disk is full ({text}): free some space or give a --run-dir on another disk; finished work is kept"
+    if isinstance(error, OSError) or issubclass(getattr(builtins, name, object), OSError):
+        return f"{text}: see that this path is what you mean and that you may read or write it, or give another"
     return None
 
 
-def _no_space(detail: object) -> str:
-    return f"the disk is full ({detail}): free some space or give a --run-dir on another disk; finished work is kept"
+def _check_characters(arguments: list[str]) -> None:
+    """Raise ``C2IError`` for bytes that are no UTF-8: records, notebooks and pictures keep what was asked for."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise C2IError(f"expected UTF-8, found {argument!r}: write it in UTF-8, or rename the file")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 1 for an error that the user can mend, 130 for Ctrl-C."""
+    """Run one command. Returns the exit code: 0, 1 for an error that the user can mend, 130 for Ctrl-C, 141 when
+    nobody reads the output any more."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", category=FutureWarning)
     args = make_parser().parse_args(arguments)
     try:
+        _check_characters(sys.argv[1:] if arguments is None else arguments)
         args.function(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to go on from here", file=sys.stderr)
         return 130
-    except C2IError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        print(f"error: {_no_space(error)}", file=sys.stderr)
-        return 1
-    except Exception as error:  # papermill wraps what a notebook raises
-        message = _papermill_message(error)
+    except BrokenPipeError:  # as in: c2i status | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
+        return 141
+    except Exception as error:
+        message = _message(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from c2i_lib.config.judges import JudgeModel, Selection
+from c2i_lib.config.judges import JudgeModel
 from c2i_lib.errors import C2IError
 from c2i_lib.models.judges import judge_name, load_judge, score_pictures
 from c2i_lib.records.files import seed_of
-from c2i_lib.records.stage import read_table
+from c2i_lib.records.stage import read_table, run_command
 from c2i_lib.run.places import Run
 from c2i_lib.stages.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
-from c2i_lib.stages.prompts import Wanted, Writer, Written
+from c2i_lib.stages.prompts import Prompt, PromptRequest, Recipe, Writer
 from c2i_lib.statistics.selection import ranked
 from c2i_lib.study import ARMS, FINETUNED_ARMS
 
@@ -70,7 +70,7 @@ class Choice:
 
 class _Candidate(NamedTuple):
     sample: int
-    prompt: Written
+    prompt: Prompt
     seed: int
     image: np.ndarray  # float, from 0 to 1
     flagged: str
@@ -93,12 +93,12 @@ class ConceptToImage:
         if missing:
             raise C2IError(
                 f"{run.directory} has no finished arm {arm!r} ({', '.join(missing)} missing). "
-                f"Run: python -m c2i_lib run --profile {run.directory}/profile.yaml --run-dir {run.directory} --to 4"
+                f"Run: {run_command(run.directory, '--to', '4')}"
             )
         # retrieved looks its prompts up in the captions that the arms were finetuned on
         captions = read_table(run.folder(1) / "finetune_train.parquet")["text"].tolist() if arm == "retrieved" else ()
         self.n_tokens = json.loads(length.read_text(encoding="utf-8"))["tokens"]
-        self.writer = Writer(arm, run.profile, checkpoint if arm in FINETUNED_ARMS else None, captions)
+        self.writer = Writer(arm, Recipe.of(run.profile), checkpoint if arm in FINETUNED_ARMS else None, captions)
         self.pipeline = load_pipeline(run.profile.images)
 
     def write_prompts(self, concept: str, n: int = 4, seed: int = 0) -> tuple[list[str], list[int]]:
@@ -128,10 +128,10 @@ class ConceptToImage:
         if gate is not None:
             raise C2IError(f"a gate of {gate} is given, but nothing to choose from: give best_of too, such as 8")
         pictures = []
-        for drawn in self._draw(concept, n, seed):
+        for candidate in self._draw(concept, n, seed):
             # More pictures do not change the first ones, so this one is the last of so many.
-            arguments = ["-n", str(drawn.sample + 1), "--seed", str(seed)]
-            pictures.append(self._finish(drawn, concept, seed, arguments, out_dir))
+            arguments = ["-n", str(candidate.sample + 1), "--seed", str(seed)]
+            pictures.append(self._finish(candidate, concept, seed, arguments, out_dir))
         return pictures
 
     def choose(
@@ -151,7 +151,7 @@ class ConceptToImage:
         than ``n``. Only the chosen are saved. Raises ``C2IError`` where the profile names no judges to select by,
         ``n`` or ``gate`` is out of range, and as ``write_prompts`` does; ``ModelError`` for a judge without its model.
         """
-        selection = self._selection()
+        selection = self.run.profile.judges.need_selection()
         gate = float(selection.gate if gate is None else gate)
         if not 1 <= n <= best_of:
             raise C2IError(
@@ -160,25 +160,19 @@ class ConceptToImage:
             )
         if not 0 <= gate <= 1:
             raise C2IError(f"the gate is a quantile and should be 0 to 1, found {gate:g}: 0.5 is the median")
-        drawn = list(self._draw(concept, best_of, seed))
-        usable = _usable(drawn)
-        quality, faithfulness, threshold = self._judge(usable, [one.seed for one in drawn], concept, gate)
+        candidates = list(self._draw(concept, best_of, seed))
+        usable = _usable(candidates)
+        quality, faithfulness, threshold = self._judge(usable, [one.seed for one in candidates], concept, gate)
         arguments = ["-n", str(n), "--best-of", str(best_of), "--gate", str(gate), "--seed", str(seed)]
         own = {"best_of": best_of, "gate": gate}
-        kept = [
-            (usable[place], {"quality": float(quality[place]), "faithfulness": float(faithfulness[place])})
-            for place in ranked(quality, faithfulness, threshold)[:n]
-        ] or [(one, {}) for one in drawn[:n]]
-        pictures = [self._finish(one, concept, seed, arguments, out_dir, own, **scores) for one, scores in kept]
+        best = [
+            (usable[index], {"quality": float(quality[index]), "faithfulness": float(faithfulness[index])})
+            for index in ranked(quality, faithfulness, threshold)[:n]
+        ] or [(one, {}) for one in candidates[:n]]
+        pictures = [self._finish(one, concept, seed, arguments, out_dir, own, **scores) for one, scores in best]
         return Choice(pictures, best_of, len(usable), int((faithfulness >= threshold).sum()), gate, threshold)
 
-    def _selection(self) -> Selection:
-        selection, name = self.run.profile.judges.selection, self.run.profile.name
-        if selection is None:
-            raise C2IError(f"profile {name} names no judges to select by: add judges.selection (see cpu.yaml)")
-        return selection
-
-    def _write(self, concept: str, n: int, seed: int) -> tuple[list[Written], list[int]]:
+    def _write(self, concept: str, n: int, seed: int) -> tuple[list[Prompt], list[int]]:
         concept = " ".join(concept.split())
         if not concept:
             raise C2IError('the concept is empty: give one, such as "a red bicycle"')
@@ -186,8 +180,8 @@ class ConceptToImage:
             raise C2IError(f"the number of pictures should be at least 1, found {n}")
         seeds = [seed_of(seed, self.arm, concept, sample) for sample in range(n)]
         n_tokens = max(self.run.profile.prompts.length or self.n_tokens, self.writer.count(concept) + 4)
-        wanted = [Wanted(concept, sample, seed) for sample, seed in enumerate(seeds)]
-        return self.writer.write(wanted, n_tokens), seeds
+        requests = [PromptRequest(concept, sample, seed) for sample, seed in enumerate(seeds)]
+        return self.writer.write(requests, n_tokens), seeds
 
     def _draw(self, concept: str, n: int, seed: int) -> Iterator[_Candidate]:
         prompts, seeds = self._write(concept, n, seed)
@@ -198,7 +192,7 @@ class ConceptToImage:
 
     def _finish(
         self,
-        drawn: _Candidate,
+        candidate: _Candidate,
         concept: str,
         seed: int,
         arguments: Sequence[str],
@@ -207,16 +201,16 @@ class ConceptToImage:
         **scores: float,
     ) -> Picture:
         """Save a picture that is handed out, with the command that makes it again and what ``more`` is to be known."""
-        prompt, sample, flagged = drawn.prompt.text, drawn.sample, drawn.flagged
+        prompt, sample, flagged = candidate.prompt.text, candidate.sample, candidate.flagged
         stem = re.sub(r"\W+", "_", concept.lower()).strip("_")[:60] or "picture"
         path = Path(out_dir) / f"{stem}-{self.arm}-{seed}-{sample}.png" if out_dir else None
         if path:
             own = {"prompt": prompt, "concept": concept, "arm": self.arm, "sample": sample, **(more or {})}
-            own |= {"prompt_seed": drawn.seed, "seed": drawn.seed, "flagged": flagged, "run": self._run_name()}
+            own |= {"prompt_seed": candidate.seed, "seed": candidate.seed, "flagged": flagged, "run": self._run_name()}
             command = ["imagine", concept, "--arm", self.arm, *arguments]
             profile = self.run.profile
-            save_png(drawn.image, path, picture_metadata(profile.images, profile.name, command, **own))
-        return Picture(prompt, drawn.seed, to_pixels(drawn.image), path, flagged, **scores)
+            save_png(candidate.image, path, picture_metadata(profile.images, profile.name, command, **own))
+        return Picture(prompt, candidate.seed, to_pixels(candidate.image), path, flagged, **scores)
 
     def _run_name(self) -> str:
         """The run's folder, from here where it lies below; empty for the profile's own, which needs no name."""
@@ -231,23 +225,24 @@ class ConceptToImage:
         """Selecting quality and faithfulness of the candidates, and the faithfulness that passes the gate."""
         if not usable:
             return np.empty(0), np.empty(0), -np.inf
-        selection, concept = self._selection(), " ".join(concept.split())
+        selection, concept = self.run.profile.judges.need_selection(), " ".join(concept.split())
         # From the candidates' own noise, as arms are compared in the study, so that only the words differ.
         text = self.writer.window.fit(concept)["text"]
         bare = render_and_flag(self.pipeline, [text] * len(seeds), seeds, self.run.profile.images)
-        shown, own = [one.image for one in usable], [image for image, flagged in bare if not flagged]
-        faithfulness, of_bare = np.split(self._score(selection.faithfulness, [*shown, *own], concept), [len(shown)])
-        threshold = float(np.quantile(of_bare, gate)) if own else -np.inf
-        return self._score(selection.quality, shown, concept), faithfulness, threshold
+        images, sound = [one.image for one in usable], [image for image, flagged in bare if not flagged]
+        scores = self._score(selection.faithfulness, [*images, *sound], concept)
+        faithfulness, of_bare = np.split(scores, [len(images)])
+        threshold = float(np.quantile(of_bare, gate)) if sound else -np.inf
+        return self._score(selection.quality, images, concept), faithfulness, threshold
 
     def _score(self, judge: JudgeModel, images: Sequence[np.ndarray], concept: str) -> np.ndarray:
-        """One score a picture, rounded as in stage 08. Loaded anew: a judge may be as large as the TTI model."""
+        """One score per picture, rounded as in stage 08. Loaded anew: a judge may be as large as the TTI model."""
         pictures, size = [to_pixels(image) for image in images], self.run.profile.judges.batch_size
         concepts = [concept] * len(pictures)
         return score_pictures(load_judge(judge), pictures, concepts, size, judge_name(judge)).round(5)
 
 
-def _usable(drawn: Sequence[_Candidate]) -> list[_Candidate]:
+def _usable(candidates: Sequence[_Candidate]) -> list[_Candidate]:
     """Candidates that may be chosen: with nothing wrong; where there are none, those whose prompt alone is explicit."""
-    sound = [one for one in drawn if not one.flagged]
+    sound = [one for one in candidates if not one.flagged]
     return [one for one in sound if not one.prompt.explicit] or sound

@@ -1,4 +1,4 @@
-"""Constants of the study: its arms, its questions, and the models of an arm."""
+"""Constants of the study: its arms, its questions, the models of an arm, and the paper's ratings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ FinetunedArm = Literal["ft", "ft_tags", "ft_topic"]
 FINETUNED_ARMS: tuple[str, ...] = get_args(FinetunedArm)
 ARMS = ("concept_only", "retrieved", "base", *FINETUNED_ARMS)
 QUESTIONS = ("quality", "faithfulness")
+# (μ, s) of base, ft and ft_tags on the latent scale of ``statistics/simulation.py``, fitted to the means and standard
+# deviations of the paper's Table 1.
+PAPER_SCALES = {
+    "quality": ((0.373, 1.108), (0.566, 1.126), (0.624, 0.979)),
+    "faithfulness": ((0.686, 1.253), (0.408, 2.042), (0.399, 1.530)),
+}
+# Share of the variance that the image has, its concept included: with these the paper's kappas come out.
+ITEM_SHARE = {"quality": 0.447, "faithfulness": 0.630}
 HELD_OUT = "held_out"  # the caption model that is no arm, to measure prompts by
 
 

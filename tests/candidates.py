@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+SELECTING = ("selecting_quality", "selecting_faithfulness")
+REPORTED = ("quality", "faithfulness")
+
 
 def make_candidates(seed=0, n_concepts=20, n=8):
     """Candidates whose better pictures are less faithful, as in the paper; a second judge sees the same with noise."""
@@ -15,6 +18,6 @@ def make_candidates(seed=0, n_concepts=20, n=8):
                 faithfulness = -lift - 0.4 * quality + random.normal()
                 noise = 0.5 * random.normal(size=2)
                 rows.append((arm, f"c{concept}", quality, faithfulness, quality + noise[0], faithfulness + noise[1]))
-    names = ["arm", "concept", "selecting_quality", "selecting_faithfulness", "quality", "faithfulness"]
+    names = ["arm", "concept", *SELECTING, *REPORTED]
     bare = pd.DataFrame({"concept": [f"c{k}" for k in range(n_concepts) for _ in range(5)]})
     return pd.DataFrame(rows, columns=names), bare.assign(selecting_faithfulness=random.normal(size=len(bare)))

@@ -7,16 +7,35 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
 import shutil
+import sys
+import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_models import N_LAYERS, make_tokenizer, make_tti
 
-from c2i_lib.cli import main
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The installed command ``c2i``, called from an empty folder."""
+
+    command: Path
+    folder: Path
+
+    def __call__(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
+        """Run it with ``arguments``. ``PYTHONPATH`` is taken away, so that it cannot find this source tree."""
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [str(self.command), *map(str, arguments)]
+        options = {"cwd": self.folder, "env": inherited | environment, "capture_output": True, "text": True}
+        return subprocess.run(command, **options)
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +92,40 @@ def write_stage():
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory) -> Path:
-    """Folder of one whole run of the smoke profile, through the command line. Do not change it: use ``run_copy``."""
+def wheel(tmp_path_factory) -> Path:
+    """The wheel of this source tree, built from a copy: a build leaves folders behind, and reads old ones."""
+    source = tmp_path_factory.mktemp("wheel source")
+    for folder in ("c2i_lib", "notebooks"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = "-m pip wheel . --no-deps --no-build-isolation --no-index --quiet --wheel-dir dist".split()
+    subprocess.run([sys.executable, *command], cwd=source, check=True)
+    return next((source / "dist").glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory) -> Installed:
+    """The wheel in an environment of its own, which sees the packages of this one but not this source tree."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder / "environment", with_pip=False)
+    python = folder / "environment" / "bin" / "python"
+    command = ["-m", "pip", f"--python={python}", "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
+    subprocess.run([sys.executable, *command], check=True)
+    packages = next((folder / "environment").glob("lib/python*/site-packages"))
+    others = [path for path in sys.path if path.endswith("site-packages")]  # not this source tree, nor its tests
+    (packages / "packages.pth").write_text("\n".join(others) + "\n", encoding="utf-8")
+    (folder / "empty").mkdir()
+    return Installed(python.parent / "c2i", folder / "empty")
+
+
+@pytest.fixture(scope="session")
+def smoke_run(installed, tmp_path_factory) -> Path:
+    """Folder of one whole run of the smoke profile, by the installed command. Do not change it: use ``run_copy``."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as in JupyterLab
-        assert main(["run", "--profile", "smoke", "--run-dir", str(folder)]) == 0
+    backend = "module://matplotlib_inline.backend_inline"  # as in JupyterLab
+    done = installed("run", "--profile", "smoke", "--run-dir", folder, MPLBACKEND=backend)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -106,5 +153,5 @@ def small_disk(tmp_path):
 def pytest_collection_modifyitems(items):
     """Tests of the whole run share it, so that one of several workers makes it and runs them all."""
     for item in items:
-        if {"smoke_run", "run_copy"} & set(item.fixturenames):
+        if {"installed", "smoke_run", "run_copy"} & set(item.fixturenames):
             item.add_marker(pytest.mark.xdist_group("run"))

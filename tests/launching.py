@@ -15,6 +15,6 @@ def launch_two():
     return [*command, "--main_process_port", str(port)]
 
 
-def write_texts(profile, ones, n_tokens):
+def write_texts(recipe, requests, n_tokens):
     """The texts of prompts of the arm ``base``."""
-    return [prompt.text for prompt in Writer("base", profile).write(ones, n_tokens)]
+    return [prompt.text for prompt in Writer("base", recipe).write(requests, n_tokens)]

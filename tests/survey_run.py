@@ -37,9 +37,9 @@ def make_run(folder: Path, n_items: int = 4, raters=("rater_1", "rater_2"), size
         ids, step = items["item_id"], 1 if shared else len(raters)
         orders = [
             pd.DataFrame(
-                {"rater": rater, "survey": "survey_1", "item_id": random.permutation(ids[place % step :: step])}
+                {"rater": rater, "survey": "survey_1", "item_id": random.permutation(ids[index % step :: step])}
             )
-            for place, rater in enumerate(raters)
+            for index, rater in enumerate(raters)
         ]
         orders = pd.concat([order.assign(position=range(1, len(order) + 1)) for order in orders])
         write_table(folder / "06_survey" / "orders.parquet", orders)
@@ -57,7 +57,7 @@ def served(run_folder: Path, port: int = 0):
     """The app in a thread: its base address and its survey."""
     with listen("127.0.0.1", port) as listening:
         base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = create_app(run_folder / "06_survey", load_profile("smoke"), RESEARCHER, base_url)
+        app = create_app(run_folder / "06_survey", load_profile("smoke").survey, RESEARCHER, base_url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", server_header=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -1,5 +1,7 @@
 """The command line: exit codes, and one message without a traceback for what a user can mend."""
 
+import errno
+import os
 import re
 import shlex
 import shutil
@@ -8,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import papermill
 import pytest
 from PIL import Image
 
@@ -71,8 +74,10 @@ def test_the_folder_of_another_profile_is_refused(fails, tmp_path):
 
 
 def test_pictures_without_a_run_name_the_command_that_makes_one(fails, tmp_path):
-    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "run")
-    assert f"python -m c2i_lib run --profile smoke --run-dir {tmp_path / 'run'}" in message
+    """As a shell takes it: a folder's name may hold spaces."""
+    message = fails("imagine", "cat", "--profile", "smoke", "--run-dir", tmp_path / "my run")
+    command = shlex.split(message.partition("Run: ")[2])
+    assert command == "python -m c2i_lib run --profile smoke --run-dir".split() + [str(tmp_path / "my run")]
 
 
 def test_ratings_that_are_not_there_are_told(fails, tmp_path):
@@ -198,6 +203,134 @@ def test_a_full_disk_is_told_and_other_errors_are_not_hidden(tmp_path, capfd, mo
     monkeypatch.setattr(pipeline, "run_notebooks", broken(ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError):
         main(arguments)
+
+
+SMOKE = (PROFILES_DIR / "smoke.yaml").read_text(encoding="utf-8")
+BOMB = "name: &a [lol, lol]\n" + "".join(
+    f"{new}: &{new} [*{old}, *{old}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
+)
+PROFILES = {
+    "no_utf8": b"name: \xff\n",
+    "bomb": BOMB.encode(),
+    "itself": b"name: &a [*a]\n",
+    "deep": b"[" * 5000,
+    "digits": b"seed: " + b"9" * 5000,
+    "climbs": SMOKE.replace("name: smoke", "name: ../evil").encode(),
+    "twice": SMOKE.replace("  steps: 8\n", "  steps: 8\n  steps: 9\n").encode(),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # numbers that no run can use: epochs of 1e26, a learning rate of infinity
+        ("run -p finetuning.epochs=1e26", "finetuning.epochs: Input should be a valid integer, found 1e+26"),
+        ("run -p finetuning.epochs=100000000000000", "finetuning.epochs: Input should be less than or equal to 10000"),
+        ("run -p analysis.n_bootstrap=100000000000000", "analysis.n_bootstrap: Input should be less than"),
+        ("run -p seed=99999999999999999999", "seed: Input should be less than"),
+        ("run -p images.size=800000000", "images.size: Input should be less than"),
+        ("run -p finetuning.learning_rate=.inf", "finetuning.learning_rate: Input should be a finite number"),
+        ("run -p images.guidance=.nan", "images.guidance: Input should be a finite number"),
+        ("run -p images.guidance=1e26", "images.guidance: Input should be less than"),
+        ("run -p finetuning.learning_rate=1e-320", "finetuning.learning_rate: Input should be greater than"),
+        ("run -p prompts.temperature=1e-320", "prompts.temperature: Input should be greater than"),
+        ("run -p analysis.confidence=1e-320", "analysis.confidence: Input should be greater than"),
+        ("run -p survey.n_surveys=[[[[[[", "survey.n_surveys"),
+        # profiles that are none
+        ("run --profile no_utf8", "no_utf8.yaml is not YAML: 'utf-8' codec can't decode byte 0xff"),
+        ("run --profile bomb", "an alias (*), which c2i does not read: write the value out"),
+        ("run --profile itself", "an alias (*)"),
+        ("run --profile deep", "nested too deeply"),
+        ("run --profile digits", "digits.yaml is not YAML"),
+        ("run --profile climbs", "- name: String should match pattern"),
+        ("run --profile twice", "'steps' is given twice: remove one"),
+        ("run --profile FOLDER", "is a folder: give the YAML file of a profile"),
+        # a run that is another, or none
+        ("status --profile smoek --run-dir RUN", "unknown profile 'smoek': use closed_world"),
+        ("status --profile cpu --run-dir RUN", "holds a run of profile 'smoke', not 'cpu'"),
+        ("run --run-dir FILE/run", "Not a directory"),
+        ("run --run-dir FILE", "FILE"),
+        ("status --run-dir FILE", "no run in"),
+        # what is to be written or read
+        ("imagine cat --run-dir RUN --out FILE", "--out should be a folder for pictures"),
+        ("imagine \udcff --run-dir RUN", "expected UTF-8, found '\\udcff'"),
+        ("imagine EMPTY --run-dir RUN", "the concept is empty"),
+        ("imagine SPACE --run-dir RUN", "the concept is empty"),
+        ("survey import --run-dir RUN \udcff.csv", "expected UTF-8"),
+    ],
+)
+def test_an_ordinary_mistake_is_told_in_one_message(arguments, expected, fails, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    open_run("smoke", "RUN")
+    Path("FILE").touch()
+    Path("FOLDER").mkdir()
+    for name, content in PROFILES.items():
+        Path(f"{name}.yaml").write_bytes(content)
+    words = [
+        f"{word}.yaml" if word in PROFILES else {"EMPTY": "", "SPACE": " \t"}.get(word, word)
+        for word in arguments.split(" ")
+    ]
+    if words[0] == "run" and "--profile" not in words:
+        words += ["--profile", "smoke"]
+    assert expected in fails(*words)
+    assert not list(tmp_path.rglob("stage.json")) and not (tmp_path.parent / "evil").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"outputs": []}', "[" * 5000, '"', "\xff"])
+def test_a_record_that_is_no_record_is_one_that_does_not_hold(content, tmp_path, fails):
+    run = open_run("smoke", tmp_path / "run")
+    with Stage(run.folder(4), {}):
+        (run.folder(4) / "prompts.parquet").touch()
+    (run.folder(4) / "stage.json").write_bytes(content.encode("latin-1"))
+    assert "not what stage 04_prompts wrote" in fails("images", "--profile", "smoke", "--run-dir", run.directory)
+    assert not pipeline.is_done(run, 4)
+    with Stage(run.folder(4), {}) as stage:
+        assert not stage.done
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("survey", "serve"), ("imagine", "cat")])
+def test_what_the_system_forbids_is_told_with_its_path(arguments, fails, tmp_path, monkeypatch):
+    """Tests may run as root, whom nothing is forbidden."""
+
+    def forbidden(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "run"))
+
+    monkeypatch.setattr("c2i_lib.cli.find_run", forbidden)
+    message = fails(*arguments, "--run-dir", tmp_path / "run")
+    assert "Permission denied" in message and str(tmp_path / "run") in message and "you may read or write it" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("PermissionError", "[Errno 13] Permission denied: 'shared.csv'", "Permission denied: 'shared.csv': see"),
+        ("ProfileError", "one value is bad", "error: one value is bad"),
+        ("SafetensorError", "No space left on device", "the disk is full"),
+    ],
+)
+def test_an_error_inside_a_notebook_is_told_like_one_outside(name, text, expected, fails, tmp_path, monkeypatch):
+    def failing(*arguments):
+        raise papermill.PapermillExecutionError(0, 1, "", name, text, [])
+
+    monkeypatch.setattr(pipeline, "execute", failing)
+    assert expected in fails("run", "--profile", "smoke", "--run-dir", tmp_path / "run")
+
+
+def test_output_that_nobody_reads_any_more_is_no_error(tmp_path):
+    open_run("smoke", tmp_path / "run")
+    command = [sys.executable, "-m", "c2i_lib", "status", "--run-dir", str(tmp_path / "run")]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_port_that_is_none_is_refused(capfd):
+    with pytest.raises(SystemExit) as stop:
+        main(["survey", "serve", "--port", "99999"])
+    assert stop.value.code == 2
+    assert "expected a port from 0 to 65535, found '99999'" in capfd.readouterr().err
 
 
 def test_help_lists_the_commands(capfd):

@@ -285,5 +285,5 @@ def test_a_gate_needs_candidates(tool):
 def test_judges_that_select_are_needed(run):
     judges = run.profile.judges.model_copy(update={"selection": None})
     changed = replace(run, profile=run.profile.model_copy(update={"judges": judges}))
-    with pytest.raises(C2IError, match="profile smoke names no judges to select by: add judges.selection"):
+    with pytest.raises(C2IError, match="the profile names no judges to select by: add judges.selection"):
         ConceptToImage(changed, "concept_only").imagine("cat", 1, best_of=2)

@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, listen("127.0.0.1", 0) as listening, sync_playwright() as playwright:
         shutil.copytree(run.folder(6), Path(folder) / FOLDERS[6])
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = create_app(Path(folder) / FOLDERS[6], run.profile, "researcher", url)
+        app = create_app(Path(folder) / FOLDERS[6], run.profile.survey, "researcher", url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()

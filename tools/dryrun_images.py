@@ -118,7 +118,7 @@ def count_flops(size: int) -> dict[str, float]:
 
 def write_earlier_stages(run: Run) -> None:
     """Captions, concepts and prompts as notebooks 01, 03 and 04 write them: one prompt per concept and arm."""
-    prepare_captions(run.profile.captions.source, run.folder(1), run.profile)
+    prepare_captions(run.folder(1), run.profile.captions)
     with Stage(run.folder(3), {"dry run": True}):
         write_json(run.folder(3) / "concepts.yaml", {"concepts": list(CONCEPTS), "groups": {}})  # JSON is YAML
     rows = [
@@ -173,7 +173,7 @@ def dry_run(folder: Path) -> None:
     n_clip = build_clip(folder / "clip", tokenizer)
     print(f"CLIP ViT-L/14 with random weights: {n_clip / 1e6:.0f} M parameters", flush=True)
     changed = overrides(folder / "tti", folder / "clip")
-    run = open_run("paper", folder / "run", None, changed)
+    run = open_run("paper", folder / "run", changed)
     write_earlier_stages(run)
     for number in (5, 8):
         started = time.perf_counter()

@@ -90,7 +90,7 @@ def dry_run(folder: Path, args: argparse.Namespace) -> None:
     dryrun_images.make_tokenizer().save_pretrained(tti / "tokenizer")  # all that notebook 02 needs of the TTI model
     print(f"GPT-2 XL with random weights: {n_parameters:,} parameters ({time.perf_counter() - start:.0f} s)")
     changed = overrides(model, tti, args.captions, args.batch_size)
-    run = open_run("paper", folder / "run", None, changed)
+    run = open_run("paper", folder / "run", changed)
     run_notebooks(run, "paper", changed, 1, 2)
     layers, others = changed_parts(run, model)
     print(f"changed: layers {sorted(layers)} of 48, and {sorted(others)}")

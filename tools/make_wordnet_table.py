@@ -1,4 +1,4 @@
-"""Make ``c2i_lib/wordnet_nouns.parquet`` (``lemma, n_senses, category, physical, region``) from WordNet 3.0's nouns.
+"""Make ``wordnet_nouns.parquet`` (``lemma, n_senses, category, physical, region``) from WordNet 3.0's nouns.
 
 Of the first, most frequent sense: ``category`` is its lexicographer file (animal, artifact, food, ...), ``physical``
 whether it is a kind of physical entity, ``region`` whether it is a country, state or continent by name.
@@ -62,7 +62,7 @@ def read_nouns(folder: Path) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wordnet", type=Path, help="folder with index.noun and data.noun")
-    parser.add_argument("--out", type=Path, default=Path("c2i_lib/wordnet_nouns.parquet"))
+    parser.add_argument("--out", type=Path, default=Path("c2i_lib/text/noun_phrases/wordnet_nouns.parquet"))
     args = parser.parse_args()
     table = read_nouns(args.wordnet)
     table.astype({"n_senses": "int16", "category": "category"}).to_parquet(args.out, index=False, compression="zstd")

@@ -11,7 +11,7 @@ from c2i_lib.config.environment import cache_dir
 from c2i_lib.config.finetuning import Finetuning, LanguageModel
 from c2i_lib.config.images import Images
 from c2i_lib.config.judges import JudgeModel, Judges, Selection
-from c2i_lib.config.loading import PROFILES_DIR, known_profiles, load_profile, parse_override
+from c2i_lib.config.loading import PROFILES_DIR, known_profiles, load_profile, parse_override, read_yaml
 from c2i_lib.config.profile import Profile
 from c2i_lib.config.prompts import PromptModel, Prompts
 from c2i_lib.config.survey import Question, Survey
@@ -36,4 +36,5 @@ __all__ = [
     "known_profiles",
     "load_profile",
     "parse_override",
+    "read_yaml",
 ]

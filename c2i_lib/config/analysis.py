@@ -12,6 +12,6 @@ from c2i_lib.config.section import Section, Share
 class Analysis(Section):
     """Stages 07 and 08."""
 
-    n_bootstrap: Annotated[int, Field(ge=100)]
+    n_bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Share
     left_out_raters: tuple[str, ...] = ()  # such as one who failed the attention checks; said in every caption

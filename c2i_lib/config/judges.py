@@ -9,10 +9,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from c2i_lib.config.section import Count, Section, Share
+from c2i_lib.config.section import Count, Few, Section, Share
+from c2i_lib.errors import ProfileError
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
 _FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
+NO_SELECTION = "the profile names no judges to select by: add judges.selection (see cpu.yaml)"
 _JUDGES_WITHOUT_MODEL = ("glyph_statistics", "glyph_lookup")
 
 
@@ -62,7 +64,13 @@ class Judges(Section):
     selection: Selection | None = None
     known_answers: Literal["glyphs", "images"]  # what judges are tested on: unseen glyphs, or the run's own images
     n_known_answers: Count  # pictures
-    batch_size: Count
+    batch_size: Few
+
+    def need_selection(self) -> Selection:
+        """The judges to select by. Raises ``ProfileError`` where the profile names none."""
+        if self.selection is None:
+            raise ProfileError(NO_SELECTION)
+        return self.selection
 
     @model_validator(mode="after")
     def _each_judge_has_one_role(self) -> Judges:

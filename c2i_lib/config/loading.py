@@ -6,7 +6,7 @@ values mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +23,11 @@ PROFILES_DIR = Path(__file__).parent / "profiles"
 _SHORT_KEYS = {"caption_source": "captions.source"}
 
 
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} …"
+
+
 def _explain(error: ValidationError, where: str) -> str:
     lines = [f"profile {where} is not valid:"]
     for problem in error.errors():
@@ -37,9 +42,41 @@ def _explain(error: ValidationError, where: str) -> str:
         elif problem["type"] == "missing":
             lines.append(f"- {key}: missing; add it (see {PROFILES_DIR / 'cpu.yaml'} for an example)")
         else:
-            found = "" if not key else f", found {problem['input']!r}"
+            found = "" if not key else f", found {_short(problem['input'])}"
             lines.append(f"- {key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}{found}")
     return "\n".join(lines)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without what goes wrong in silence: a key given twice, of which the last would win, and aliases, a few
+    lines of which stand for more than fits a memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="an alias (*), which c2i does not read: write the value out",
+                problem_mark=self.peek_event().start_mark,
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"{key.value!r} is given twice: remove one"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str) -> Any:
+    """The value that a YAML text holds. Raises ``ValueError`` that says why it holds none."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of 5,000 digits, the 31st of February
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -49,8 +86,8 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ProfileError(f"expected key=value, such as finetuning.epochs=2, found {text!r}")
     key = _SHORT_KEYS.get(key.strip(), key)
     try:
-        return key.strip(), _number(yaml.safe_load(value))
-    except yaml.YAMLError as error:
+        return key.strip(), _number(read_yaml(value))
+    except ValueError as error:
         raise ProfileError(f"the value of {key.strip()} is not YAML: {value!r} ({error})") from error
 
 
@@ -94,13 +131,17 @@ def load_profile(name_or_file: str | Path, overrides: Mapping[str, Any] | None =
     if str(name_or_file) in known_profiles():
         path = PROFILES_DIR / f"{name_or_file}.yaml"
     if not path.is_file():
+        if path.exists():
+            raise ProfileError(f"{path} is a folder: give the YAML file of a profile")
         raise ProfileError(f"unknown profile {str(name_or_file)!r}: use {', '.join(known_profiles())} or a YAML file")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        settings = read_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also bytes that are not UTF-8
         raise ProfileError(f"profile {path} is not YAML: {error}") from error
     if not isinstance(settings, dict):
-        raise ProfileError(f"profile {path} should hold sections such as captions: and images:, found {settings!r}")
+        raise ProfileError(
+            f"profile {path} should hold sections such as captions: and images:, found {_short(settings)}"
+        )
     _apply(settings, overrides or {})
     try:
         return Profile.model_validate(_tuples(settings))

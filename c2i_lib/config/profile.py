@@ -19,15 +19,15 @@ from c2i_lib.config.judges import Judges
 from c2i_lib.config.prompts import Prompts
 from c2i_lib.config.section import Section
 from c2i_lib.config.survey import Survey
-from c2i_lib.study import ARMS, FINETUNED_ARMS
+from c2i_lib.study import ARMS, FINETUNED_ARMS, QUESTIONS
 
 
 class Profile(Section):
     """All sections of a run. Raises ``ProfileError`` (through the loaders) on impossible combinations."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]  # of its folder in runs/
     label: str  # printed on every figure and table
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     captions: Captions
     language_model: LanguageModel
     finetuning: Finetuning
@@ -79,7 +79,7 @@ class Profile(Section):
                 f"{len(survey.arms)} arms x {self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts "
                 f"give {n_images} images; set survey.images_per_survey to null to spread them evenly"
             )
-        for name in ("quality", "faithfulness"):
+        for name in QUESTIONS:
             n_labels = len(getattr(survey, name).labels)
             if n_labels != survey.scale_points:
                 raise ValueError(

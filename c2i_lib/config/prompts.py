@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from c2i_lib.config.section import Count, Section
+from c2i_lib.config.section import Count, Few, FewOrNone, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -22,9 +22,9 @@ class PromptModel(Section):
     tokenizer: str | None = None  # None: the model's own
     # Where it ends with the concept, the prompt is the concept and what follows; else only what follows.
     template: Annotated[str, Field(pattern=r"^[^{}]*\{concept\}[^{}]*$")]
-    num_beams: Count = 1  # 1: sampled as the other arms are
-    length_penalty: float = 1.0  # of beam search
-    max_new_tokens: Count | None = None  # None: as long as the prompts of the other arms
+    num_beams: Few = 1  # 1: sampled as the other arms are
+    length_penalty: Annotated[float, Field(ge=-100, le=100)] = 1.0  # of beam search
+    max_new_tokens: Few | None = None  # None: as long as the prompts of the other arms
 
 
 class Prompts(Section):
@@ -32,12 +32,12 @@ class Prompts(Section):
 
     arms: tuple[str, ...]  # of config.ARMS and of models
     models: dict[Name, PromptModel] = {}  # arms of one's own, by name
-    n_per_concept: Count
-    length: Count | None = None  # tokens of a prompt; None: the mean of captions, from stage 01
-    temperature: Annotated[float, Field(gt=0)]
-    top_p: Annotated[float, Field(gt=0, le=1)]
+    n_per_concept: Few
+    length: Few | None = None  # tokens of a prompt; None: the mean of captions, from stage 01
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    top_p: Annotated[float, Field(ge=1e-6, le=1)]
     top_k: Count | None = None  # None: all tokens
-    repetition_penalty: Annotated[float, Field(ge=1)] = 1.0  # of what was written, not of the concept
+    repetition_penalty: Annotated[float, Field(ge=1, le=100)] = 1.0  # of what was written, not of the concept
     whole_concept: bool = True  # nothing is glued to the concept: no "flaginging"
-    max_redraws: Annotated[int, Field(ge=0)] = 3  # of a prompt with a word of the blacklist
-    batch_size: Count  # changes no prompt
+    max_redraws: FewOrNone = 3  # of a prompt with a word of the blacklist
+    batch_size: Few  # changes no prompt

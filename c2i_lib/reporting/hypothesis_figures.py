@@ -1,11 +1,11 @@
 """Figures of best of n and of the hypothesis: the frontier, closeness of prompts, effects, and the mechanism.
 
-In: tables of ``selection.py`` and ``hypothesis.py``. Out: matplotlib figures, which ``figures.save_figure`` writes.
+In: tables of stage 08. Out: matplotlib figures, for ``style.save_figure``. Ignored: how numbers came about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from c2i_lib.reporting.style import ARM_COLORS, PAGE, in_style
+from c2i_lib.reporting.style import ARM_COLORS, PAGE, draw_interval, in_style
 
 MEASURE_NAMES = {
     "log_likelihood": "log-likelihood\n(held-out caption model)",
@@ -26,23 +26,10 @@ GROUP_COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 OUTCOME_COLORS = {"quality": "#0072B2", "faithfulness": "#D55E00"}
 
 
-def _ends(value: float, low: float, high: float) -> list[list[float]]:
-    """Lengths of an error bar. The mean of equal values can lie a rounding error beyond its interval."""
-    return [[max(0.0, value - low)], [max(0.0, high - value)]]
-
-
-def _bar(axis: Axes, place: float, row: pd.Series, color: str, value: str = "mean", **style: object) -> None:
+def _bar(axis: Axes, height: float, row: Mapping, color: str, value: str = "mean", **style: object) -> None:
     """A horizontal interval with its point."""
-    axis.errorbar(
-        row[value],
-        place,
-        xerr=_ends(row[value], row["low"], row["high"]),
-        fmt="o",
-        markersize=3,
-        capsize=1.5,
-        color=color,
-        **style,
-    )
+    style = {"fmt": "o", "markersize": 3, "capsize": 1.5, "color": color, **style}
+    draw_interval(axis, row[value], height, (row["low"], row["high"]), **style)
 
 
 def plot_frontier(frontier: pd.DataFrame, gate: float) -> Figure:
@@ -78,8 +65,9 @@ def _path(axis: Axes, rows: pd.DataFrame, color: str | None, style: str, label: 
     sizes = np.linspace(6, 26, len(rows))
     axis.scatter(rows["faithfulness"], rows["quality"], s=sizes, color=color, zorder=3)
     last = rows.iloc[-1]
-    across, up = (_ends(last[name], last[f"{name}_low"], last[f"{name}_high"]) for name in ("faithfulness", "quality"))
-    axis.errorbar(last["faithfulness"], last["quality"], yerr=up, xerr=across, color=color, linewidth=0.5, alpha=0.5)
+    across, up = ((last[f"{name}_low"], last[f"{name}_high"]) for name in ("faithfulness", "quality"))
+    thin = {"color": color, "linewidth": 0.5, "alpha": 0.5}
+    draw_interval(axis, last["faithfulness"], last["quality"], across, up, **thin)
 
 
 def plot_closeness(closeness: pd.DataFrame, reference: str = "captions") -> Figure:
@@ -87,32 +75,32 @@ def plot_closeness(closeness: pd.DataFrame, reference: str = "captions") -> Figu
     measures = [name for name in MEASURE_NAMES if name in set(closeness["measure"])]
     arms = [arm for arm in dict.fromkeys(closeness["arm"]) if arm != reference]
     with in_style():
-        figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.9), sharey=True)
-        for axis, measure in zip(axes, measures, strict=True):
+        figure, axes = plt.subplots(1, len(measures), figsize=(PAGE, 1.9), sharey=True, squeeze=False)
+        for axis, measure in zip(axes[0], measures, strict=True):
             rows = closeness[closeness["measure"] == measure].set_index("arm")
-            for place, arm in enumerate(arms):
-                _bar(axis, place, rows.loc[arm], ARM_COLORS.get(arm, "0.3"))
+            for height, arm in enumerate(arms):
+                _bar(axis, height, rows.loc[arm], ARM_COLORS.get(arm, "0.3"))
             if reference in rows.index:
                 axis.axvline(rows.loc[reference, "mean"], color="0.6", linewidth=0.8, zorder=0)
             axis.set_title(MEASURE_NAMES[measure], fontsize=6.5)
-        axes[0].set_yticks(range(len(arms)), arms)
-        axes[0].invert_yaxis()
+        axes[0, 0].set_yticks(range(len(arms)), arms)
+        axes[0, 0].invert_yaxis()
         return figure
 
 
 def plot_effects(effects: pd.DataFrame, baselines: Sequence[str] = ("concept_only", "base")) -> Figure:
     """Differences of the arms from the baselines, in every group of concepts, with intervals; a panel per question."""
-    shown = effects[effects["baseline"].isin(baselines)]
-    pairs = list(dict.fromkeys(zip(shown["arm"], shown["baseline"], strict=True)))
-    groups = list(dict.fromkeys(shown["group"]))
+    against = effects[effects["baseline"].isin(baselines)]
+    pairs = list(dict.fromkeys(zip(against["arm"], against["baseline"], strict=True)))
+    groups = list(dict.fromkeys(against["group"]))
     with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.32 * len(pairs) + 0.7), sharey=True)
-        for axis, (question, rows) in zip(axes, shown.groupby("question", sort=False), strict=True):
+        for axis, (question, rows) in zip(axes, against.groupby("question", sort=False), strict=True):
             for row in rows.to_dict("records"):
                 group = groups.index(row["group"])
-                place = pairs.index((row["arm"], row["baseline"])) + 0.22 * (group - (len(groups) - 1) / 2)
+                height = pairs.index((row["arm"], row["baseline"])) + 0.22 * (group - (len(groups) - 1) / 2)
                 label = row["group"].replace("_", " ") if (row["arm"], row["baseline"]) == pairs[0] else None
-                _bar(axis, place, row, GROUP_COLORS[group], "difference", label=label)
+                _bar(axis, height, row, GROUP_COLORS[group], "difference", label=label)
             axis.axvline(0, color="0.6", linewidth=0.8, zorder=0)
             axis.set(xlabel=f"difference in {question} (judge)")
         axes[0].set_yticks(range(len(pairs)), [f"{arm} − {baseline}" for arm, baseline in pairs])
@@ -136,8 +124,8 @@ def plot_mechanism(slopes: pd.DataFrame, mediation: pd.DataFrame) -> Figure:
             number = list(OUTCOME_COLORS).index(row["outcome"]) * 2 + (row["within"] != "concept")
             fill = {} if row["within"] == "concept" else {"markerfacecolor": "white"}
             label = f"{row['outcome']}, within {row['within']}" if row["measure"] == measures[0] else None
-            place = measures.index(row["measure"]) + 0.17 * (number - 1.5)
-            _bar(left, place, row, OUTCOME_COLORS[row["outcome"]], "slope", label=label, **fill)
+            height = measures.index(row["measure"]) + 0.17 * (number - 1.5)
+            _bar(left, height, row, OUTCOME_COLORS[row["outcome"]], "slope", label=label, **fill)
         left.set_yticks(range(len(measures)), [MEASURE_NAMES[name] for name in measures], fontsize=6.5)
         left.set_xlabel("slope (standard deviations)")
         left.invert_yaxis()
@@ -152,9 +140,8 @@ def _draw_paths(axis: Axes, rows: pd.DataFrame) -> None:
     arms, paths = list(dict.fromkeys(rows["arm"])), {"total": "o", "direct": "s", "indirect": "D"}
     for row in rows[rows["path"].isin(paths)].to_dict("records"):
         offset = 0.22 * (list(paths).index(row["path"]) - 1)
-        ends = _ends(row["value"], row["low"], row["high"])
-        style = {"fmt": paths[row["path"]], "markersize": 3, "capsize": 1.5, "color": ARM_COLORS.get(row["arm"])}
-        axis.errorbar(row["value"], arms.index(row["arm"]) + offset, xerr=ends, **style)
+        height, color = arms.index(row["arm"]) + offset, ARM_COLORS.get(row["arm"])
+        _bar(axis, height, row, color, "value", fmt=paths[row["path"]])
     for path, marker in paths.items():
         axis.plot([], [], marker, color="0.3", markersize=3, label=path)
     axis.set_yticks(range(len(arms)), [f"{arm} − base" for arm in arms])

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from c2i_lib.records.files import atomic_path
@@ -19,11 +22,10 @@ STYLE = Path(__file__).parent / "c2i.mplstyle"
 
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
 
-
 ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
-
-
 ARM_COLORS |= {"ft_topic": "#CC79A7", "retrieved": "#888888"}
+
+Ends = tuple[float, float]  # the lower and the upper end of an interval
 
 
 @contextmanager
@@ -34,6 +36,24 @@ def in_style() -> Iterator[None]:
     plt.close(plt.figure())
     with plt.style.context(STYLE):
         yield
+
+
+def draw_interval(
+    axes: Axes, x: float, y: float, across: Ends | None = None, up: Ends | None = None, **style: object
+) -> ErrorbarContainer:
+    """The point ``(x, y)`` with its intervals: ``across`` along x, ``up`` along y. All intervals of all figures.
+
+    Without a bar where an end is NaN, so that what has no interval does not look as if it were known exactly. The mean
+    of equal values can lie a rounding error beyond its interval: its length is then zero.
+    """
+    lengths = {name: _lengths(value, ends) for name, value, ends in (("xerr", x, across), ("yerr", y, up)) if ends}
+    return axes.errorbar(x, y, **lengths, **style)
+
+
+def _lengths(value: float, ends: Ends) -> np.ndarray:
+    """``(2, 1)``: how far an interval reaches to each side of ``value``, never less than zero; NaN stays NaN."""
+    low, high = ends
+    return np.maximum([[value - low], [high - value]], 0.0)
 
 
 def save_figure(figure: Figure, folder: Path, name: str, label: str = "", dpi: int = 300) -> list[Path]:

@@ -1,11 +1,12 @@
 """Figures of the survey: how raters used the scale, agreed, and saw the arms, and what another study would need.
 
-In: tables of stages 06 and 07. Out: matplotlib figures, for ``figures.save_figure``. Ignored: how numbers came about.
+In: tables of stages 06 and 07. Out: matplotlib figures, for ``style.save_figure``. Ignored: how numbers came about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from c2i_lib.reporting.style import PAGE, in_style
+from c2i_lib.reporting.style import PAGE, draw_interval, in_style
 
 DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
 _EFFECT_COLORS = ("#56B4E9", "#0072B2", "#000000")
@@ -30,17 +31,17 @@ def _point_legend(figure: Figure, scale_points: int) -> None:
     figure.legend(handles, names, ncols=scale_points, loc="outside upper center", title="rating")
 
 
-def _draw_shares(axis: Axes, place: float, shares: Sequence[float], centred: bool) -> None:
+def _draw_shares(axis: Axes, height: float, shares: Sequence[float], centred: bool) -> None:
     """One stacked bar of the shares of each point; ``centred`` on the middle of the scale."""
     half = len(shares) // 2
     left = -(sum(shares[:half]) + (shares[half] / 2 if len(shares) % 2 else 0)) if centred else 0.0
     for share, color in zip(shares, _point_colors(len(shares)), strict=True):
-        axis.barh(place, share, left=left, color=color, edgecolor="0.3", linewidth=0.3, height=0.7)
+        axis.barh(height, share, left=left, color=color, edgecolor="0.3", linewidth=0.3, height=0.7)
         if share > 0.08:
             dark = sum(color[:3]) < 1.4
             color_of_text = "white" if dark else "black"
             style = {"ha": "center", "va": "center", "fontsize": 5.5, "color": color_of_text}
-            axis.text(left + share / 2, place, f"{share:.0%}", **style)
+            axis.text(left + share / 2, height, f"{share:.0%}", **style)
         left += share
 
 
@@ -50,10 +51,10 @@ def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
     with in_style():
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.25 * len(arms)), sharey=True)
         for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=False):
-            for place, arm in enumerate(arms):
+            for height, arm in enumerate(arms):
                 values = group.loc[group["arm"] == arm, "rating"]
                 shares = values.value_counts(normalize=True).reindex(points, fill_value=0)
-                _draw_shares(axis, place, shares.tolist(), centred=True)
+                _draw_shares(axis, height, shares.tolist(), centred=True)
             axis.axvline(0, color="0.3", linewidth=0.6)
             axis.set(xlabel=f"share of ratings: {question}", xlim=(-1, 1), yticks=range(len(arms)), yticklabels=arms)
             axis.xaxis.set_major_formatter(lambda share, _: f"{abs(share):.0%}")
@@ -70,11 +71,11 @@ def plot_scale_use(raters: pd.DataFrame, scale_points: int) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.22 * len(names)), sharey=True)
         for axis, (question, group) in zip(axes, raters.groupby("question", sort=False), strict=False):
             of_rater = group.set_index("rater")
-            for place, name in enumerate(names):
+            for height, name in enumerate(names):
                 if name in of_rater.index:
-                    _draw_shares(axis, place, of_rater.loc[name, columns].tolist(), centred=False)
+                    _draw_shares(axis, height, of_rater.loc[name, columns].tolist(), centred=False)
                     kappa = of_rater.loc[name, "kappa"]
-                    axis.text(1.02, place, f"{kappa:.2f}" if np.isfinite(kappa) else "–", va="center", fontsize=6)
+                    axis.text(1.02, height, f"{kappa:.2f}" if np.isfinite(kappa) else "–", va="center", fontsize=6)
             axis.text(1.02, -0.75, "κ", va="center", fontsize=6)
             axis.set(xlabel=f"share of ratings: {question}", xlim=(0, 1), yticks=range(len(names)), yticklabels=names)
             axis.xaxis.set_major_formatter(plt.matplotlib.ticker.PercentFormatter(1, decimals=0))
@@ -95,16 +96,16 @@ def plot_differences(differences: pd.DataFrame, comparison: pd.DataFrame) -> Fig
             1, len(questions), figsize=(PAGE, 0.7 + 0.27 * len(pairs)), sharey=True, squeeze=False
         )
         for axis, question in zip(axes[0], questions, strict=True):
-            for place, (arm, baseline) in enumerate(pairs):
+            for height, (arm, baseline) in enumerate(pairs):
                 is_pair = (differences["arm"] == arm) & (differences["baseline"] == baseline)
                 dots = differences.loc[is_pair & (differences["question"] == question), "difference"]
                 jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(dots))
-                axis.scatter(dots, place + jitter, s=5, color="0.7", linewidth=0)
+                axis.scatter(dots, height + jitter, s=5, color="0.7", linewidth=0)
                 is_row = (comparison["arm"] == arm) & (comparison["baseline"] == baseline)
                 row = comparison[is_row & (comparison["question"] == question)].iloc[0]
                 color = "#D55E00" if row.low > 0 or row.high < 0 else "black"
-                reach = [[row.difference - row.low], [row.high - row.difference]]
-                axis.errorbar(row.difference, place, xerr=reach, fmt="o", markersize=3.5, capsize=2, color=color)
+                style = {"fmt": "o", "markersize": 3.5, "capsize": 2, "color": color}
+                draw_interval(axis, row.difference, height, (row.low, row.high), **style)
             axis.axvline(0, color="0.5", linewidth=0.6, linestyle=":")
             names = [f"{arm} − {baseline}" for arm, baseline in pairs]
             axis.set(xlabel=f"difference of mean ratings: {question}", yticks=range(len(pairs)), yticklabels=names)
@@ -139,19 +140,23 @@ def plot_agreement(confusions: Mapping[str, np.ndarray], kappas: Mapping[str, pd
 
 
 def plot_variance(variance: pd.DataFrame) -> Figure:
-    """Shares of the variance of ratings, per question (``variance.decompose``)."""
+    """Shares of the variance of ratings, per question (``variance.decompose``), or why there are none."""
     components = list(dict.fromkeys(variance["component"]))
     colors = dict(zip(components, ("#009E73", "#0072B2", "#56B4E9", "#E69F00", "#BBBBBB"), strict=False))
     colors["rest"] = "#BBBBBB"
     with in_style():
         questions = list(dict.fromkeys(variance["question"]))
         figure, axis = plt.subplots(figsize=(PAGE, 0.8 + 0.28 * len(questions)))
-        for place, question in enumerate(questions):
-            left = 0.0
-            for row in variance[variance["question"] == question].itertuples():
-                axis.barh(place, row.share, left=left, color=colors[row.component], height=0.65)
+        for height, question in enumerate(questions):
+            left, rows = 0.0, variance[variance["question"] == question]
+            if rows["share"].isna().any():
+                axis.barh(height, 0.0, height=0.65)  # keeps the question's place
+                axis.text(0.01, height, fill(rows["reason"].iloc[0], 110), va="center", fontsize=6)
+                continue
+            for row in rows.itertuples():
+                axis.barh(height, row.share, left=left, color=colors[row.component], height=0.65)
                 if row.share > 0.04:
-                    axis.text(left + row.share / 2, place, f"{row.share:.0%}", ha="center", va="center", fontsize=6)
+                    axis.text(left + row.share / 2, height, f"{row.share:.0%}", ha="center", va="center", fontsize=6)
                 left += row.share
         axis.set(
             xlim=(0, 1), yticks=range(len(questions)), yticklabels=questions, xlabel="share of the variance of ratings"

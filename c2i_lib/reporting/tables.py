@@ -97,12 +97,12 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A booktabs table for ``\\usepackage{booktabs}``, with special characters escaped."""
-    for sign in "&%$#_":
-        caption = caption.replace(sign, "\\" + sign)
+    for character in "&%$#_":
+        caption = caption.replace(character, "\\" + character)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
-    signs = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "−": "$-$", "< 0.": "$<$ 0."}
-    for sign, command in signs.items():
-        text = text.replace(sign, command)
+    commands = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "−": "$-$", "< 0.": "$<$ 0."}
+    for characters, command in commands.items():
+        text = text.replace(characters, command)
     return text
 
 

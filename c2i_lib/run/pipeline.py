@@ -6,7 +6,7 @@ its figures beside it. A notebook is skipped only when all of them still match.
 
 from __future__ import annotations
 
-import fcntl
+import ast
 import os
 import sys
 import time
@@ -15,24 +15,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, read_record, sha256_of, write_json
-from c2i_lib.records.sources import code_hash
-from c2i_lib.records.stage import package_versions
-from c2i_lib.run.places import Run
+from c2i_lib.records.sources import code_hash, imports_in, packages_of, versions_of
+from c2i_lib.run.places import NOTEBOOKS_DIR, Run, store_settings
 from c2i_lib.stages import FOLDERS, STUDY, stages_before
 from c2i_lib.stages.captions.sources import fingerprint
 from c2i_lib.stages.concepts import decisions_file, read_decisions
-
-NOTEBOOKS_DIR = Path(__file__).parents[2] / "notebooks"
+from c2i_lib.stages.survey.responses import answers_fingerprint
 
 
 def notebook_path(number: int) -> Path:
     """The source of notebook ``number``. Raises ``C2IError`` when there is none."""
     found = sorted(NOTEBOOKS_DIR.glob(f"{number:02d}_*.ipynb"))
     if not found:
-        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone the whole repository")
+        raise C2IError(f"no notebook {number:02d} in {NOTEBOOKS_DIR}: clone or install the whole project again")
     return found[0]
 
 
@@ -61,7 +60,7 @@ def _figures(run: Run, number: int) -> dict[str, str]:
 
 
 def _key(run: Run, number: int) -> dict:
-    """What a notebook's result depends on: its source, the profile, the code, and the stages before it."""
+    """What a notebook's result depends on: its source, the profile, what it imports, and the stages before it."""
     earlier = {}
     for before in stages_before(number):
         earlier.update(_stage_records(run, before))
@@ -71,15 +70,21 @@ def _key(run: Run, number: int) -> dict:
         earlier["source"] = fingerprint(run.profile.captions.source)
     if number == 3:  # a person decides between two runs
         earlier["decisions"] = read_decisions(decisions_file(run.directory, run.profile.concepts))
-    parts = [cells, run.profile.model_dump(mode="json"), code_hash(), package_versions(), earlier]
+    if number == 6 and not run.profile.survey.simulate_raters:  # people answer between two runs
+        earlier["answers"] = answers_fingerprint(run.folder(6))
+    code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
+    modules, packages = imports_in(ast.parse(code))
+    versions = versions_of(packages_of(*modules, also=packages))
+    parts = [cells, run.profile.model_dump(mode="json"), code_hash(*modules), versions, earlier]
     return {"key": hash_of(parts)}
 
 
 def is_done(run: Run, number: int) -> bool:
     """Whether notebook ``number`` has run with all that it depends on as it is now, and its files are intact."""
     path = run.directory / "notebooks" / f"{notebook_path(number).stem}.json"
-    if not path.is_file() or not path.with_suffix(".ipynb").is_file():
-        return False
+    executed = path.with_suffix(".ipynb")
+    if not path.is_file() or not executed.is_file() or not read_record(executed).get("cells"):
+        return False  # a notebook that a full disk or a bad copy has cut is no JSON
     record = read_record(path)
     return (
         record.get("key") == _key(run, number)["key"]
@@ -106,11 +111,14 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     source = notebook_path(number)
     target = run.directory / "notebooks" / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    parameters = {"profile": profile, "run_dir": str(run.directory), "figures_dir": str(run.figures)}
-    parameters["overrides"] = overrides
+    parameters = {"profile": profile, "run_dir": str(run.directory), "overrides": overrides}
     check_parameters(number, parameters)
     target.with_suffix(".json").unlink(missing_ok=True)
+    for folder in (run.figures, target.parent):
+        for leftover in folder.glob(f".{number:02d}_*"):  # temporary names of a killed run
+            leftover.unlink()
     partial = target.with_name(f"{source.stem}.unfinished.ipynb")
+    key = _key(run, number)  # as it is before: an answer that comes while the notebook runs may not be in its result
     papermill.execute_notebook(
         str(source),
         str(partial),
@@ -118,16 +126,20 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         cwd=os.getcwd(),  # relative paths mean what they mean in the user's shell
         kernel_name="python3",
         progress_bar=False,
-        stderr_file=sys.stderr,  # progress bars of the stage
+        stderr_file=sys.stderr,  # progress bars of the stage, as they move
+        coalesce_streams=True,  # in the notebook only where they ended: notebook 02 once held 227 pieces of them
         extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)
-    record = {**_key(run, number), "stages": _stage_records(run, number), "figures": _figures(run, number)}
+    record = {**key, "stages": _stage_records(run, number), "figures": _figures(run, number)}
     write_json(target.with_suffix(".json"), record)
 
 
 def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = len(STUDY)) -> list[dict]:
-    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook."""
+    """Run notebooks ``first`` to ``last`` in order. Returns ``stage, seconds, skipped`` per notebook.
+
+    The run's settings are stored once nothing can refuse it any more, so that a refused run changes nothing.
+    """
     for number in sorted(set(stages_before(first)) - set(range(first, last + 1))):
         if not is_done(run, number):
             raise C2IError(
@@ -135,20 +147,25 @@ def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last:
                 f"add --from {number}, or leave --from out"
             )
     with _only_one(run):
+        store_settings(run)
         return _run_in_order(run, profile, overrides, first, last)
 
 
 @contextmanager
 def _only_one(run: Run) -> Iterator[None]:
     """Hold the run's lock, so that two commands do not write into one folder."""
-    with (run.directory / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise C2IError(
-                f"another command is working on {run.directory}: wait for it, or give another --run-dir"
-            ) from None
+    run.directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.directory / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise C2IError(
+            f"another command is working on {run.directory}: wait for it, or give another --run-dir"
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _run_in_order(run: Run, profile: str, overrides: dict, first: int, last: int) -> list[dict]:

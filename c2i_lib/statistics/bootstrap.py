@@ -5,8 +5,22 @@ In: values by concept. Out: intervals. Percentiles are widened for few concepts.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals come about: from ``n_bootstrap`` resamples drawn with ``seed``; they cover ``confidence``."""
+
+    n_bootstrap: int = 10_000
+    confidence: float = 0.95
+    seed: int = 0
+
+
+DEFAULT = Resampling()
 
 
 def _tail(n_concepts: int, confidence: float) -> float:
@@ -15,9 +29,7 @@ def _tail(n_concepts: int, confidence: float) -> float:
     return stats.norm.cdf(stats.t.ppf((1 - confidence) / 2, n_concepts - 1) * np.sqrt(n_concepts / (n_concepts - 1)))
 
 
-def cluster_interval(
-    values: np.ndarray, n_bootstrap: int, confidence: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def cluster_interval(values: np.ndarray, resampling: Resampling = DEFAULT) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends, ``(…)``, of intervals of the mean over concepts of ``(n_concepts, …)`` values.
 
     Concepts are resampled, and the percentiles widened for few concepts (``_tail``). One concept gives NaN.
@@ -26,16 +38,16 @@ def cluster_interval(
     n = len(values)
     if n < 2:
         return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap) / n
-    means, tail = draws @ values.reshape(n, -1), _tail(n, confidence)
+    draws = resampled_shares(n, resampling)[1:] / n
+    means, tail = draws @ values.reshape(n, -1), _tail(n, resampling.confidence)
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 
 
-def resampled_shares(n_concepts: int, n_bootstrap: int, seed: int) -> np.ndarray:
+def resampled_shares(n_concepts: int, resampling: Resampling = DEFAULT) -> np.ndarray:
     """``(1 + n_bootstrap, n_concepts)``: how often the sample itself and each resample hold each concept."""
-    draws = np.random.default_rng(seed).multinomial(n_concepts, np.full(n_concepts, 1 / n_concepts), size=n_bootstrap)
-    return np.vstack([np.ones(n_concepts), draws])
+    random, alike = np.random.default_rng(resampling.seed), np.full(n_concepts, 1 / n_concepts)
+    return np.vstack([np.ones(n_concepts), random.multinomial(n_concepts, alike, size=resampling.n_bootstrap)])
 
 
 def expanded_interval(values: np.ndarray, n_concepts: int, confidence: float) -> tuple[float, float, float]:

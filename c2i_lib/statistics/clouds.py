@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from c2i_lib.statistics.bootstrap import expanded_interval, resampled_shares
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, expanded_interval, resampled_shares
 
 NEIGHBOURS = 10  # nearest captions in meaning, whose mean cosine counts
 
@@ -28,7 +28,7 @@ def kernel_sums(a: torch.Tensor, b: torch.Tensor, groups_a: np.ndarray, groups_b
 
 
 def cloud_distance(
-    texts: torch.Tensor, groups: Sequence[str], captions: torch.Tensor, n_bootstrap: int, confidence: float, seed: int
+    texts: torch.Tensor, groups: Sequence[str], captions: torch.Tensor, resampling: Resampling = DEFAULT
 ) -> tuple[float, float, float]:
     """Squared maximum mean discrepancy (Gretton et al. 2012) of two clouds of unit vectors, with its interval.
 
@@ -41,14 +41,14 @@ def cloud_distance(
     across = kernel_sums(texts, captions, codes, one)[:, 0]
     among = kernel_sums(captions, captions, one, one)[0, 0] - len(captions)  # a vector with itself is 1
     among /= len(captions) * (len(captions) - 1)
-    weights = resampled_shares(len(sizes), n_bootstrap, seed)
+    weights = resampled_shares(len(sizes), resampling)
     # A concept that was drawn twice is no pair with itself either.
     pairs = np.einsum("di,ij,dj->d", weights, within, weights, optimize=True) - weights**2 @ np.diag(within)
     counts = (weights @ sizes) ** 2 - weights**2 @ sizes**2
     # A resample that holds one concept alone has no pairs; with few concepts there are such.
     own = np.divide(pairs, counts, out=np.full(len(pairs), np.nan), where=counts > 0)
     values = own - 2 * (weights @ across) / ((weights @ sizes) * len(captions)) + among
-    return expanded_interval(values, len(sizes), confidence)
+    return expanded_interval(values, len(sizes), resampling.confidence)
 
 
 def neighbours_in_meaning(texts: torch.Tensor, captions: torch.Tensor) -> np.ndarray:

@@ -13,9 +13,16 @@ import numpy as np
 import pandas as pd
 
 from c2i_lib.errors import C2IError
-from c2i_lib.statistics.bootstrap import cluster_interval
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, cluster_interval
 
 MAX_EXACT = 13  # concepts: 8,192 sign patterns
+
+_ENDS = {"low": "float64", "high": "float64"}
+MEANS_COLUMNS = {"arm": "str", "mean": "float64", **_ENDS}
+TABLE1_COLUMNS = {"question": "str", "arm": "str", "n": "int64", "mean": "float64", **_ENDS, "sd": "float64"}
+COMPARISON_COLUMNS = {"question": "str", "arm": "str", "baseline": "str", "difference": "float64", **_ENDS}
+COMPARISON_COLUMNS |= dict.fromkeys(("delta", "delta_low", "delta_high", "p", "p_holm"), "float64")
+DIFFERENCES_COLUMNS = {"question": "str", "concept": "str", "difference": "float64"}
 
 
 def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -31,25 +38,25 @@ def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
     return means
 
 
-def bootstrap_means(values: pd.DataFrame, column: str, n_bootstrap: int, confidence: float, seed: int) -> pd.DataFrame:
+def bootstrap_means(values: pd.DataFrame, column: str, resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """Mean of ``column`` per arm with its interval over concepts, which all weigh alike: ``arm, mean, low, high``."""
     means = _concept_means(values, column)
-    low, high = cluster_interval(means.to_numpy(), n_bootstrap, confidence, seed)
+    low, high = cluster_interval(means.to_numpy(), resampling)
     return pd.DataFrame({"arm": means.columns, "mean": means.mean().to_numpy(), "low": low, "high": high})
 
 
-def table1(ratings: pd.DataFrame, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
+def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """The paper's Table 1 with intervals: ``question, arm, n, mean, low, high, sd``.
 
     ``sd`` is the sample standard deviation of single ratings (the paper's σ). Intervals are those of these raters.
     """
     parts = []
     for question, group in ratings.groupby("question", sort=False):
-        part = bootstrap_means(group, "rating", n_bootstrap, confidence, seed)
+        part = bootstrap_means(group, "rating", resampling)
         by_arm = group.groupby("arm")["rating"]
         part["n"], part["sd"] = part["arm"].map(by_arm.count()), part["arm"].map(by_arm.std())
         parts.append(part.assign(question=question))
-    return pd.concat(parts, ignore_index=True)[["question", "arm", "n", "mean", "low", "high", "sd"]]
+    return pd.concat(parts, ignore_index=True)[list(TABLE1_COLUMNS)]
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -99,15 +106,13 @@ def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> 
     return np.array(deltas)
 
 
-def compare_arms(
-    values: pd.DataFrame, column: str = "rating", n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
+def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
 
     ``values`` needs ``question, arm, concept, image_id``. Differences and Cliff's deltas are paired within concepts;
     their intervals resample concepts. ``p`` is of ``sign_flip_p``; Holm's correction is over all rows.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(resampling.seed)
     rows = []
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
@@ -115,11 +120,10 @@ def compare_arms(
             paired = np.stack(
                 [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
             )
-            low, high = cluster_interval(paired, n_bootstrap, confidence, seed)
+            low, high = cluster_interval(paired, resampling)
             (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
             rows.append((question, arm, baseline, difference, low[0], high[0], delta, low[1], high[1], p_value))
-    names = "question arm baseline difference low high delta delta_low delta_high p"
-    table = pd.DataFrame(rows, columns=names.split())
+    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)[:-1])
     return table.assign(p_holm=holm(table["p"]))
 
 
@@ -129,7 +133,7 @@ def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: s
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
         parts.append((means[arm] - means[baseline]).rename("difference").reset_index().assign(question=question))
-    return pd.concat(parts, ignore_index=True)[["question", "concept", "difference"]]
+    return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
 def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
@@ -146,9 +150,9 @@ def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
             interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"
-            shown = row.p_holm < 1 - confidence and (row.low > 0 or row.high < 0)
+            is_clear = row.p_holm < 1 - confidence and (row.low > 0 or row.high < 0)
             verdict = f"no difference between {row.arm} and {row.baseline} is shown"
-            if shown:
+            if is_clear:
                 verdict = f"{row.arm} is {'higher' if row.difference > 0 else 'lower'} than {row.baseline}"
             sentences.append(f"{question}: {verdict} ({interval}, Holm-adjusted {p_value}).")
     return sentences

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from c2i_lib.errors import C2IError
-from c2i_lib.statistics.bootstrap import expanded_interval, resampled_shares
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, expanded_interval, resampled_shares
 
 
 def _centred_products(table: pd.DataFrame, names: Sequence[str], groups: Sequence[str]) -> np.ndarray:
@@ -39,9 +39,7 @@ def within_concept_slope(
     closeness: str,
     outcome: str,
     within_arm: bool = False,
-    n_bootstrap: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> dict[str, float]:
     """How ``outcome`` goes with ``closeness`` among the images of one concept: ``slope, low, high, correlation``.
 
@@ -53,10 +51,10 @@ def within_concept_slope(
     spread = table[[closeness, outcome]].astype(float).std()
     scaled = table.assign(**{name: table[name].astype(float) / spread[name] for name in (closeness, outcome)})
     products = _centred_products(scaled, [closeness, outcome], ["concept", "arm"] if within_arm else ["concept"])
-    shares = resampled_shares(len(products), n_bootstrap, seed)
+    shares = resampled_shares(len(products), resampling)
     squares, other, both = (shares @ products[:, a, b] for a, b in ((0, 0), (1, 1), (0, 1)))
     slopes = np.divide(both, squares, out=np.full(len(both), np.nan), where=squares > 1e-12)
-    slope, low, high = expanded_interval(slopes, len(products), confidence)
+    slope, low, high = expanded_interval(slopes, len(products), resampling.confidence)
     norm = np.sqrt(squares[0] * other[0])
     return {"slope": slope, "low": low, "high": high, "correlation": float(both[0] / norm) if norm else float("nan")}
 
@@ -67,9 +65,7 @@ def mediation(
     baseline: str,
     closeness: str,
     outcome: str,
-    n_bootstrap: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> pd.DataFrame:
     """How much of the difference of two arms goes through closeness: ``path, value, low, high``.
 
@@ -82,12 +78,12 @@ def mediation(
     _check(pair, [closeness, outcome])
     pair = pair.assign(treated=(pair["arm"] == arm).astype(float))
     products = _centred_products(pair, ["treated", closeness, outcome], ["concept"])
-    shares = resampled_shares(len(products), n_bootstrap, seed)
+    shares = resampled_shares(len(products), resampling)
     sums = np.einsum("dc,cij->dij", shares, products, optimize=True)
     total, path = sums[:, 0, 2] / sums[:, 0, 0], sums[:, 0, 1] / sums[:, 0, 0]
     solvable = np.linalg.det(sums[:, :2, :2]) > 1e-12 * sums[:, 0, 0] * np.maximum(sums[:, 1, 1], 1e-300)
     systems = np.where(solvable[:, None, None], sums[:, :2, :2], np.eye(2))
     direct = np.where(solvable, np.linalg.solve(systems, sums[:, :2, 2:])[:, 0, 0], np.nan)
     paths = {"total": total, "closeness": path, "direct": direct, "indirect": total - direct}
-    rows = [(name, *expanded_interval(values, len(products), confidence)) for name, values in paths.items()]
+    rows = [(name, *expanded_interval(values, len(products), resampling.confidence)) for name, values in paths.items()]
     return pd.DataFrame(rows, columns=["path", "value", "low", "high"])

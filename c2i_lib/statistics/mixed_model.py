@@ -16,6 +16,8 @@ from scipy.stats import norm
 
 from c2i_lib.errors import C2IError
 
+EFFECTS_COLUMNS = {"question": "str", "arm": "str", "baseline": "str", "estimate": "float64"}
+EFFECTS_COLUMNS |= {"low": "float64", "high": "float64", "p": "float64"}
 HOW_TO_GET_R = "R with its package ordinal is missing (Debian and Ubuntu: apt-get install r-cran-ordinal)"
 _PROGRAM = """
 suppressPackageStartupMessages(library(ordinal))
@@ -63,5 +65,4 @@ def fit(ratings: pd.DataFrame, confidence: float = 0.95) -> tuple[pd.DataFrame, 
         table["low"], table["high"] = table["estimate"] - reach, table["estimate"] + reach
         table["p"] = 2 * norm.sf((table["estimate"] / table["error"]).abs())
         parts.append(table.assign(question=question, baseline=group["arm"].iloc[0]))
-    names = ["question", "arm", "baseline", "estimate", "low", "high", "p"]
-    return pd.concat(parts, ignore_index=True)[names], version
+    return pd.concat(parts, ignore_index=True)[list(EFFECTS_COLUMNS)], version

@@ -1,7 +1,8 @@
 """How many concepts a study needs: power of the sign-flip test, by simulation.
 
-In: the shape of a study and a true difference between two arms. Out: how often it would be found. Ignored: Holm's
-correction, which asks for more; and concepts that suit an arm better than others, which ask for more as well.
+In: the shape of a study, the scale of its ratings, and a true difference between two arms. Out: how often it would be
+found. Ignored: Holm's correction, which asks for more; and concepts that suit an arm better than others, which ask for
+more as well.
 """
 
 from __future__ import annotations
@@ -12,51 +13,57 @@ import numpy as np
 import pandas as pd
 
 from c2i_lib.statistics.effects import sign_flip_p
-from c2i_lib.statistics.simulation import ITEM_SHARE, PAPER_SCALES, Design, shifted, simulate_studies
+from c2i_lib.statistics.simulation import Design, shifted, simulate_studies
 
 N_PERMUTATIONS = 2000  # of the test inside the simulation
+POWER_COLUMNS = {"n_concepts": "int64", "effect": "float64", "power": "float64"}
 
 
 def power(
-    design: Design, effect: float, question: str = "quality", alpha: float = 0.05, n_studies: int = 1000, seed: int = 0
+    design: Design,
+    effect: float,
+    scale: tuple[float, float],
+    item_share: float,
+    alpha: float = 0.05,
+    n_studies: int = 1000,
+    seed: int = 0,
 ) -> float:
     """Share of ``n_studies`` simulated studies whose test has p at most ``alpha``.
 
-    ``effect``: the true difference of mean ratings, in points of the scale, from the paper's base arm.
+    ``effect``: the true difference of mean ratings, in points, from an arm whose ratings have the latent ``scale``
+    (μ, s). ``item_share``: as in ``simulate_studies``.
     """
-    base = PAPER_SCALES[question][0]
-    scales = (base, shifted(base, effect, design.scale_points))
-    ratings, _ = simulate_studies(scales, design, n_studies, seed, ITEM_SHARE[question])
+    scales = (scale, shifted(scale, effect, design.scale_points))
+    ratings, _ = simulate_studies(scales, design, n_studies, seed, item_share)
     means = ratings.mean((3, 4))
     p_values = sign_flip_p(means[:, 1] - means[:, 0], np.random.default_rng(seed), N_PERMUTATIONS)
     return float((p_values <= alpha).mean())
 
 
 def power_table(
-    n_concepts: Sequence[int],
+    designs: Sequence[Design],
     effects: Sequence[float],
-    n_samples: int,
-    n_raters: int,
-    question: str = "quality",
+    scale: tuple[float, float],
+    item_share: float,
     n_studies: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """``power`` for every number of concepts and every effect: ``n_concepts, effect, power``."""
+    """``power`` for every effect and every design: ``n_concepts, effect, power``."""
     rows = [
-        (n, effect, power(Design(n, n_samples, n_raters), effect, question, n_studies=n_studies, seed=seed))
+        (design.n_concepts, effect, power(design, effect, scale, item_share, n_studies=n_studies, seed=seed))
         for effect in effects
-        for n in n_concepts
+        for design in designs
     ]
-    return pd.DataFrame(rows, columns=["n_concepts", "effect", "power"])
+    return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
 
 
-def concepts_needed(table: pd.DataFrame, wanted: float = 0.8) -> list[str]:
-    """A sentence for each effect of ``power_table``: the fewest concepts with ``wanted`` power."""
+def concepts_needed(table: pd.DataFrame, target: float = 0.8) -> list[str]:
+    """A sentence for each effect of ``power_table``: the fewest concepts with a power of ``target``."""
     sentences = []
     for effect, rows in table.groupby("effect"):
-        enough = rows.loc[rows["power"] >= wanted, "n_concepts"]
-        found = (
-            f"needs {enough.min()} concepts" if len(enough) else f"needs more than {rows['n_concepts'].max()} concepts"
-        )
-        sentences.append(f"A true difference of {effect:g} points {found} to be found in {wanted:.0%} of studies.")
+        enough = rows.loc[rows["power"] >= target, "n_concepts"]
+        need = f"needs {enough.min()} concepts"
+        if enough.empty:
+            need = f"needs more than {rows['n_concepts'].max()} concepts"
+        sentences.append(f"A true difference of {effect:g} points {need} to be found in {target:.0%} of studies.")
     return sentences

@@ -1,4 +1,4 @@
-"""Simulated raters: a latent scale, cut into points, fitted to the paper's Table 1.
+"""Simulated raters: a latent scale, cut into points.
 
 In: a mean and a spread for each arm, and the shape of a study. Out: ratings. A rater's impression of an image is
 y* = μ + s·(√ρc·C + √ρi·I + √.05·R + √rest·ε) with standard normal C (concept), I (image), R (rater) and ε, and the
@@ -16,14 +16,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 RATER_SHARE = 0.05
-# Share of the variance that the image has, its concept included: with these the paper's kappas come out.
-ITEM_SHARE = {"quality": 0.447, "faithfulness": 0.630}
 CONCEPT_SHARE_OF_ITEM = 0.5  # not to be had from the paper: half of what an image has, its concept has
-# (μ, s) of base, ft and ft_tags, fitted to the means and standard deviations of Table 1.
-PAPER_SCALES = {
-    "quality": ((0.373, 1.108), (0.566, 1.126), (0.624, 0.979)),
-    "faithfulness": ((0.686, 1.253), (0.408, 2.042), (0.399, 1.530)),
-}
 
 
 @dataclass(frozen=True)
@@ -57,10 +50,10 @@ def expected_rating(mean: float, spread: float, scale_points: int = 4) -> float:
 def shifted(scale: tuple[float, float], effect: float, scale_points: int = 4) -> tuple[float, float]:
     """The latent scale whose expected rating is ``effect`` points higher. Raises ``ValueError`` when none can be."""
     mean, spread = scale
-    wanted = expected_rating(mean, spread, scale_points) + effect
-    if not 1.001 < wanted < scale_points - 0.001:
-        raise ValueError(f"an effect of {effect} on a mean of {wanted - effect:.2f} leaves the scale 1–{scale_points}")
-    return brentq(lambda new: expected_rating(new, spread, scale_points) - wanted, mean - 50, mean + 50), spread
+    target = expected_rating(mean, spread, scale_points) + effect
+    if not 1.001 < target < scale_points - 0.001:
+        raise ValueError(f"an effect of {effect} on a mean of {target - effect:.2f} leaves the scale 1–{scale_points}")
+    return brentq(lambda new: expected_rating(new, spread, scale_points) - target, mean - 50, mean + 50), spread
 
 
 def simulate_studies(
@@ -68,13 +61,13 @@ def simulate_studies(
     design: Design,
     n_studies: int,
     seed: int,
-    item_share: float = ITEM_SHARE["quality"],
+    item_share: float,
     concept_share: float = CONCEPT_SHARE_OF_ITEM,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ratings ``(n_studies, n_arms, n_concepts, n_samples, n_raters)``, int8, and raters' R ``(n_studies, n_raters)``.
 
-    ``scales``: (μ, s) of each arm. ``concept_share``: the part of ``item_share`` that is the concept's, the same in
-    all arms.
+    ``scales``: (μ, s) of each arm. ``item_share``: the share of the variance that an image has, its concept included;
+    ``concept_share``: the part of it that is the concept's, the same in all arms.
     """
     random = np.random.default_rng(seed)
     shape = (n_studies, len(scales), design.n_concepts, design.n_samples, design.n_raters)

@@ -9,13 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, resampled_shares
 
-def _resampled_concepts(concepts: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
-    """``(1 + n_bootstrap, n_images)``: how often each image is in the sample itself and in each resample."""
-    codes, names = pd.factorize(concepts)
-    n = len(names)
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
-    return np.vstack([np.ones(n), draws])[:, codes]
+VALIDITY_COLUMNS = {"judge": "str", "question": "str", "measure": "str", "value": "float64"}
+VALIDITY_COLUMNS |= {"low": "float64", "high": "float64", "n_images": "int64"}
 
 
 def _spearman(first: np.ndarray, second: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -39,22 +36,21 @@ def _pairwise_accuracy(truth: np.ndarray, score: np.ndarray, draws: np.ndarray) 
     return np.divide(((draws @ right) * draws).sum(1), n_pairs, out=np.full(len(draws), np.nan), where=n_pairs > 0)
 
 
-def judge_validity(
-    ratings: pd.DataFrame, scores: pd.DataFrame, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
+def judge_validity(ratings: pd.DataFrame, scores: pd.DataFrame, resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """``judge, question, measure, value, low, high, n_images``: mean rating of an image against its judge score.
 
     ``scores``: ``image_id, judge, question, score``; ``question`` tells which ratings a judge is compared with.
     """
-    rows, tail = [], (1 - confidence) / 2
+    rows, tail = [], (1 - resampling.confidence) / 2
     for (name_of_judge, question), judged in scores.groupby(["judge", "question"], sort=False):
         rated = ratings[(ratings["question"] == question) & (ratings["kind"] == "image")]
         both = rated.groupby(["image_id", "concept"])["rating"].mean().dropna().rename("rating").reset_index()
         both = both.merge(judged[["image_id", "score"]], on="image_id")
-        draws = _resampled_concepts(both["concept"].to_numpy(), n_bootstrap, seed)
+        codes, concepts = pd.factorize(both["concept"].to_numpy())
+        draws = resampled_shares(len(concepts), resampling)[:, codes]  # an image is drawn with its concept
         people, judge = both["rating"].to_numpy(), both["score"].to_numpy(float)
         for name, measure in (("Spearman", _spearman), ("pairwise accuracy", _pairwise_accuracy)):
             values = measure(people, judge, draws)
             low, high = np.nanquantile(values[1:], [tail, 1 - tail])
             rows.append((name_of_judge, question, name, values[0], low, high, len(both)))
-    return pd.DataFrame(rows, columns=["judge", "question", "measure", "value", "low", "high", "n_images"])
+    return pd.DataFrame(rows, columns=list(VALIDITY_COLUMNS))

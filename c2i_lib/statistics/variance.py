@@ -11,6 +11,27 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from c2i_lib.errors import C2IError
+
+# What ratings must say, and how to get it where they come from elsewhere.
+NEEDED = {
+    "question": "what was asked",
+    "arm": "what is compared",
+    "concept": "what the image should show",
+    "prompt_id": "the prompt of the image; where each prompt has one image, the image's own id",
+    "image_id": "the image that was rated",
+    "rater": "who rated",
+    "rating": "the point given, as a number",
+}
+VARIANCE_COLUMNS = {
+    "question": "str",
+    "component": "str",
+    "variance": "float64",
+    "share": "float64",
+    "sd": "float64",
+    "reason": "str",
+}
+
 
 def variance_components(values: np.ndarray, factors: Mapping[str, Sequence]) -> dict[str, float]:
     """Variances of random factors and of the ``rest``, by Henderson's method 1 (1953, Biometrics 9:226).
@@ -45,29 +66,62 @@ def _shared(groups: np.ndarray, other: np.ndarray) -> float:
     return float((sizes**2 / np.bincount(groups)[cells // (other.max() + 1)]).sum())
 
 
-def decompose(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Mean over arms of each arm's variances: ``question, component, variance, share, sd``.
+def _check_columns(ratings: pd.DataFrame) -> None:
+    """Raises ``C2IError`` for columns of ``NEEDED`` that are missing, with how to get each."""
+    missing = [name for name in NEEDED if name not in ratings]
+    if missing:
+        ways = "; ".join(f"{name}: {NEEDED[name]}" for name in missing)
+        raise C2IError(
+            f"to tell where the variance of ratings comes from takes the columns {', '.join(NEEDED)}, found "
+            f"{', '.join(map(str, ratings.columns)) or 'none'}: add {ways}. The ratings of a run have them all "
+            "(06_survey/ratings/ratings.parquet)"
+        )
 
-    ``ratings`` without repeats and checks, with ``prompt_id``. Where each prompt has one image, prompt and image seed
-    cannot be told apart and are one component. The rest is what a rater sees in one image that others do not.
-    Negative estimates count as zero.
+
+def _arm_components(arm: pd.DataFrame, factors: Mapping[str, str]) -> dict[str, float]:
+    """The variances of one arm; negative estimates count as zero, and NaN stays NaN."""
+    labels = {name: arm[column] for name, column in factors.items()}
+    estimates = variance_components(arm["rating"].to_numpy(float), labels)
+    return {name: value if np.isnan(value) else max(0.0, value) for name, value in estimates.items()}
+
+
+def _why_undefined(by_arm: pd.DataFrame) -> str:
+    """Why the variances of a question, ``by_arm``, are not defined, or not of every arm; empty where all are."""
+    apart = f"{', '.join(by_arm.columns[:-1])} and {by_arm.columns[-1]} cannot be told apart"
+    undefined = by_arm.index[by_arm.isna().any(axis=1)]
+    if len(undefined) == len(by_arm):
+        return f"{apart} in these ratings: it takes several concepts, images of each, and raters of each image"
+    if len(undefined):
+        return f"without {', '.join(map(str, undefined))}, where {apart}"
+    return "" if by_arm.to_numpy().sum() else "all ratings of each arm are the same, so there is no variance to divide"
+
+
+def decompose(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Mean over arms of each arm's variances: ``question, component, variance, share, sd, reason``.
+
+    ``ratings`` without repeats and checks, with the columns of ``NEEDED``. Where each prompt has one image, prompt and
+    image seed cannot be told apart and are one component. The rest is what a rater sees in one image that others do
+    not. Negative estimates count as zero. What is not defined is NaN, and ``reason`` says why; it also names arms that
+    the mean leaves out because theirs are not. Raises ``C2IError`` for a missing column.
     """
+    _check_columns(ratings)
     several = ratings.groupby("prompt_id")["image_id"].nunique().max() > 1
-    names = {"concept": "concept", "prompt": "prompt_id", "image seed": "image_id", "rater": "rater"}
+    factors = {"concept": "concept", "prompt": "prompt_id", "image seed": "image_id", "rater": "rater"}
     if not several:
-        names = {"concept": "concept", "prompt and image seed": "image_id", "rater": "rater"}
+        factors = {"concept": "concept", "prompt and image seed": "image_id", "rater": "rater"}
     rows = []
     for question, group in ratings.dropna(subset=["rating"]).groupby("question", sort=False):
-        parts = []
-        for _, arm in group.groupby("arm", sort=False):
-            found = variance_components(arm["rating"].to_numpy(float), {name: arm[key] for name, key in names.items()})
-            parts.append({name: max(0.0, value) for name, value in found.items()})
-        mean = pd.DataFrame(parts).mean()
-        rows += [(question, name, value, value / mean.sum(), value**0.5) for name, value in mean.items()]
-    return pd.DataFrame(rows, columns=["question", "component", "variance", "share", "sd"])
+        arms = {name: _arm_components(arm, factors) for name, arm in group.groupby("arm", sort=False)}
+        by_arm = pd.DataFrame(arms).T
+        mean, reason = by_arm.mean(), _why_undefined(by_arm)
+        total = mean.sum(skipna=False) or np.nan  # of no variance there are no shares
+        rows += [(question, name, value, value / total, value**0.5, reason) for name, value in mean.items()]
+    return pd.DataFrame(rows, columns=list(VARIANCE_COLUMNS)).astype(VARIANCE_COLUMNS)
 
 
 def seed_noise(decomposition: pd.DataFrame, n_concepts: int, n_samples: int) -> pd.Series:
-    """Per question, the standard error that prompts and image seeds alone give to a difference of two arms."""
+    """Per question, the standard error that prompts and image seeds alone give to a difference of two arms; NaN where
+    their variances are."""
     drawn = decomposition[decomposition["component"].str.contains("prompt|seed")]
-    return np.sqrt(2 * drawn.groupby("question", sort=False)["variance"].sum() / (n_concepts * n_samples))
+    total = drawn.groupby("question", sort=False)["variance"].agg(lambda variances: variances.sum(skipna=False))
+    return np.sqrt(2 * total / (n_concepts * n_samples))

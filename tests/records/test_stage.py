@@ -1,11 +1,17 @@
 import json
+import os
+import shlex
 import shutil
+import subprocess
 from collections import namedtuple
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
+from c2i_lib.records import stage as records
 from c2i_lib.records.files import atomic_dir, atomic_path, hash_of, sha256_of, write_json, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
 from c2i_lib.run.places import open_run
@@ -38,6 +44,28 @@ def test_the_record_holds_hashes_and_times(folder):
     assert record["outputs"] == {name: sha256_of(folder / name) for name in ("a.txt", "b.txt")}
     assert record["start"] <= record["end"]
     assert {"settings", "inputs", "packages", "code", "git_commit"} <= set(record)
+
+
+def test_the_commit_is_that_of_this_project_only(tmp_path, monkeypatch):
+    """An environment often lies in the repository of another project, whose commit says nothing about this code."""
+    commit = "-c user.name=a -c user.email=a@b.c commit --quiet --allow-empty --message=one".split()
+    for command in (["init", "--quiet"], commit):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    library = tmp_path / "environment" / "site-packages" / "c2i_lib"
+    library.mkdir(parents=True)
+    monkeypatch.setattr(records, "_LIBRARY", library)
+    assert records.git_commit() == "unknown"
+    monkeypatch.setattr(records, "_LIBRARY", tmp_path / "c2i_lib")
+    (tmp_path / "c2i_lib").mkdir()
+    assert len(records.git_commit()) == 40
+
+
+def test_the_command_that_mends_is_one_that_a_shell_takes(tmp_path):
+    run = tmp_path / "my run"
+    with pytest.raises(DamagedStageError) as error:
+        check_input(run / "04_prompts" / "prompts.parquet")
+    command = shlex.split(str(error.value).partition("Run: ")[2])
+    assert command[4:] == ["--profile", f"{run}/profile.yaml", "--run-dir", str(run), "--from", "4"]
 
 
 def test_changed_settings_remove_all_old_outputs(folder):
@@ -149,6 +177,26 @@ def test_atomic_dir_replaces_or_leaves_the_folder_as_it_was(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_all_files_have_the_permissions_that_the_users_umask_gives(umask, tmp_path):
+    """safetensors writes 0600, so that a colleague could read every file of a run but the checkpoints."""
+    folder, before = tmp_path / "02_models", os.umask(umask)
+    try:
+        with Stage(folder, {}):
+            write_json(folder / "report.json", {"n": 1})
+            save_file({"one": torch.ones(1)}, folder / "model.safetensors")
+            (folder / "private.txt").touch(mode=0o600)
+            with atomic_dir(folder / "inner" / "checkpoint") as temporary:
+                save_file({"one": torch.ones(1)}, temporary / "state.safetensors")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+    folders = {"inner", "checkpoint"}
+    assert {name for name in modes if modes[name] != (0o777 if name in folders else 0o666) & ~umask} == set()
+    assert len(modes) == 8
+
+
 def test_hash_of_ignores_the_order_of_keys_only():
     assert hash_of({"a": 1, "b": 2}) == hash_of({"b": 2, "a": 1}) != hash_of({"a": 2, "b": 1})
 
@@ -191,7 +239,7 @@ def test_open_run_keeps_the_profile_as_used(tmp_path):
     run = open_run("smoke", tmp_path / "run", overrides={"finetuning.epochs": 3})
     assert open_run(run.directory / "profile.yaml", run.directory).profile == run.profile
     assert run.folder(5) == run.directory / "05_images"
-    assert run.figures == run.directory / "figures" / "smoke"
+    assert run.figures == run.directory / "figures"
 
 
 def test_open_run_refuses_the_folder_of_another_profile(tmp_path):

@@ -87,6 +87,15 @@ def test_variance_bars_add_up_to_one():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["concept", "rater", "rest"]
 
 
+def test_a_question_whose_variances_are_not_defined_says_why_and_draws_none():
+    rows = [("quality", name, np.nan, "one rater") for name in ("concept", "rest")]
+    rows += [("faithfulness", name, 0.5, "") for name in ("concept", "rest")]
+    table = pd.DataFrame(rows, columns=["question", "component", "share", "reason"])
+    (axis,) = figures.plot_variance(table).axes
+    assert [text.get_text() for text in axis.texts] == ["one rater", "50%", "50%"]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([0, 0.5, 0.5])
+
+
 def test_power_marks_the_size_of_this_study():
     rows = [(q, n, e, n * e / 100) for q in QUESTIONS for e in (0.15, 0.3) for n in (10, 50)]
     figure = figures.plot_power(pd.DataFrame(rows, columns=["question", "n_concepts", "effect", "power"]), 10)

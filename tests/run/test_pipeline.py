@@ -1,7 +1,11 @@
 """The chain of notebooks: what a whole run leaves behind, what is skipped, and what runs again."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -14,7 +18,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import sha256_of
 from c2i_lib.run import pipeline
 from c2i_lib.run.pipeline import check_parameters, is_done, notebook_path, run_notebooks
-from c2i_lib.run.places import open_run
+from c2i_lib.run.places import find_run, open_run, plan_run
 from c2i_lib.stages import FOLDERS, analysis, captions, concepts, finetuning, images, prompts
 from c2i_lib.stages.survey import build
 from c2i_lib.stages.survey import ratings as survey_ratings
@@ -76,6 +80,7 @@ PAPER_TABLES += "07_raters 07_variance 07_power 08_comparison 08_validity".split
 WITH_NUMBERS = "08_frontier 08_closeness 08_effects 08_seeds 08_slopes 08_mediation 08_copying".split()
 PAPER_TABLES += WITH_NUMBERS
 WITH_NUMBERS += "08_means 08_comparison 08_validity".split()
+ROOT = Path(__file__).parents[2]
 RUN = ["run", "--profile", "smoke", "--run-dir"]
 
 
@@ -130,7 +135,7 @@ def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
     expected = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     expected |= {f"{name}.{suffix}" for name in PAPER_TABLES for suffix in ("md", "tex")}
     expected |= {f"{name}.parquet" for name in WITH_NUMBERS}
-    found = {path.name for path in (smoke_run / "figures" / "smoke").iterdir()}
+    found = {path.name for path in (smoke_run / "figures").iterdir()}
     assert found - {"07_mixed_model.md", "07_mixed_model.tex"} == expected  # these are there where R is
 
 
@@ -138,7 +143,7 @@ def test_a_run_leaves_every_figure_and_table_of_the_paper(smoke_run):
 def test_tables_of_simulated_ratings_say_so_and_all_carry_the_label(smoke_run):
     for name in PAPER_TABLES:
         for suffix in ("md", "tex"):
-            text = (smoke_run / "figures" / "smoke" / f"{name}.{suffix}").read_text(encoding="utf-8")
+            text = (smoke_run / "figures" / f"{name}.{suffix}").read_text(encoding="utf-8")
             assert "smoke profile: a test, not a result" in text
             assert ("simulated raters" in text) == name.startswith("07_")
 
@@ -174,7 +179,7 @@ def test_a_second_run_executes_nothing(smoke_run, monkeypatch):
 
 @pytest.mark.notebooks
 def test_a_deleted_figure_comes_back_from_its_notebook_alone(run_copy, capfd):
-    figure = run_copy / "figures" / "smoke" / "07_likert.pdf"
+    figure = run_copy / "figures" / "07_likert.pdf"
     before = figure.read_bytes()
     figure.unlink()
     assert main([*RUN, str(run_copy)]) == 0
@@ -184,26 +189,29 @@ def test_a_deleted_figure_comes_back_from_its_notebook_alone(run_copy, capfd):
 
 def do_stage(run, number, profile, overrides):
     """What notebook ``number`` asks of its stage, here and now: no kernel, no figures, no tables for a paper."""
-    checkpoints = {name: run.folder(2) / name for name in run.profile.finetuning.checkpoints}
+    settings = run.profile
     train_file, length_file = run.folder(1) / "finetune_train.parquet", run.folder(1) / "length" / "length.json"
-    images_file, scores = run.folder(5) / "images.parquet", run.folder(8) / "scores"
+    images_file, scores_file = run.folder(5) / "images.parquet", run.folder(8) / "scores" / "scores.parquet"
     if number == 1:
-        captions.prepare_captions(run.profile.captions.source, run.folder(1), run.profile)
+        captions.prepare_captions(run.folder(1), settings.captions)
     elif number == 2:
-        finetuning.finetune_all(run.folder(1), run.folder(2), run.profile)
+        finetuning.finetune_all(run.folder(1), run.folder(2), finetuning.Recipe.of(settings))
     elif number == 3:
-        concepts.mine_concepts(run.folder(1) / "mining.parquet", run.folder(3), run.profile)
+        concepts.mine_concepts(run.folder(1) / "mining.parquet", run.folder(3), settings.concepts)
     elif number == 4:
         chosen = concepts.read_concepts(run.folder(3) / "concepts.yaml")
-        prompts.generate_prompts(checkpoints, chosen, length_file, train_file, run.folder(4), run.profile)
+        checkpoints = {name: run.folder(2) / name for name in settings.finetuning.checkpoints}
+        recipe = prompts.Recipe.of(settings)
+        prompts.generate_prompts(checkpoints, chosen, length_file, train_file, run.folder(4), recipe)
     elif number == 5:
-        images.generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+        place = (run.folder(4) / "prompts.parquet", run.folder(5))
+        images.generate_images(*place, settings.images, settings.seed, settings.name)
     elif number == 6:
-        build.build_surveys(images_file, run.folder(6), run.profile)
-        survey_ratings.collect_ratings(run.folder(6), run.profile, scores / "scores.parquet", [])
+        build.build_surveys(images_file, run.folder(6), settings.survey, settings.seed)
+        survey_ratings.collect_ratings(run.folder(6), settings.survey, settings.seed, scores_file)
     else:
-        files = (run.folder(6) / "ratings" / "ratings.parquet", run.folder(6) / "items.parquet")
-        analysis.analyse_ratings(*files, run.folder(7), run.profile)
+        files = (run.folder(6) / "ratings" / "ratings.parquet", run.folder(6) / "items.parquet", run.folder(7))
+        analysis.analyse_ratings(*files, settings.survey, settings.prompts.n_per_concept, run.resampling)
 
 
 @pytest.mark.notebooks
@@ -228,7 +236,7 @@ def test_survey_settings_change_the_survey_and_nothing_before_it(run_copy, monke
         (2, "02_models/ft/model.safetensors"),
         (5, "05_images/images.parquet"),
         (6, "06_survey/orders.parquet"),
-        (7, "figures/smoke/07_table1.tex"),
+        (7, "figures/07_table1.tex"),
         (8, "notebooks/08_evaluate_automatically.ipynb"),
         (8, "notebooks/08_evaluate_automatically.json"),
     ],
@@ -251,16 +259,115 @@ def test_a_changed_notebook_is_not_done(run_copy, tmp_path, monkeypatch):
     assert [number for number in FOLDERS if not is_done(run, number)] == [3]
 
 
+def test_a_run_writes_into_its_own_folder_also_where_none_is_named():
+    """The repository holds what was published from a run, and a run of another machine must not change it."""
+    run = plan_run("smoke")
+    assert run.directory.name == "smoke" and run.directory.parent.name == "runs"
+    assert run.figures == run.directory / "figures"
+
+
+def test_figures_are_published_by_a_command_and_what_a_person_wrote_beside_them_stays(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    figures, published = tmp_path / "runs" / "mine" / "figures", tmp_path / "figures" / "mine"
+    figures.mkdir(parents=True)
+    published.mkdir(parents=True)
+    (figures / "07_table1.md").write_text("new")
+    (published / "03_old.md").write_text("of an earlier version")
+    (published / "README.md").write_text("written by a person")
+    command = ["make", "figures", "PROFILE=mine"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name: path.read_text() for path in published.iterdir()} == {
+        "07_table1.md": "new",
+        "README.md": "written by a person",
+    }
+    shutil.rmtree(figures)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and "make run PROFILE=mine" in done.stderr
+    assert (published / "07_table1.md").is_file()
+
+
+def test_make_help_names_every_command_that_a_person_types():
+    done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
+    assert {"run", "test", "lab", "figures", "closed-world", "dryrun-paper", "lock", "clean", "help"} <= set(lines)
+    assert all(len(text) > 10 for text in lines.values())
+    listed = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(listed.group(1).split()) == set(lines)
+
+
 def test_an_unknown_parameter_is_an_error():
     """Papermill itself only warns, and the run would go on with the default."""
     with pytest.raises(C2IError, match=r"notebook 01 has no parameter \['epoch'\]: it has profile, run_dir"):
         check_parameters(1, {"profile": "smoke", "epoch": 3})
-    check_parameters(1, {"profile": "smoke", "run_dir": "", "figures_dir": "", "overrides": {}})
+    check_parameters(1, {"profile": "smoke", "run_dir": "", "overrides": {}})
 
 
 def test_a_notebook_that_does_not_exist_is_an_error():
     with pytest.raises(C2IError, match="no notebook 42"):
         notebook_path(42)
+
+
+@pytest.mark.parametrize("refusal", ["another command", "--from"])
+def test_a_refused_run_leaves_the_settings_of_the_run_as_they_are(refusal, tmp_path, capfd):
+    run = open_run("smoke", tmp_path / "run")
+    before = (run.directory / "profile.yaml").read_bytes()
+    command = [*RUN, str(run.directory), "-p", "prompts.temperature=3.0"]
+    if refusal == "--from":
+        assert main([*command, "--from", "5"]) == 1
+    else:
+        with pipeline._only_one(run):
+            assert main(command) == 1
+    assert refusal in capfd.readouterr().err
+    assert (run.directory / "profile.yaml").read_bytes() == before
+
+
+def test_settings_are_stored_when_work_starts(tmp_path, monkeypatch):
+    """A kill in the first notebook leaves a run that knows what it was made with."""
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "execute", killed)
+    assert main([*RUN, str(tmp_path / "run"), "-p", "prompts.temperature=3.0"]) == 130
+    assert find_run("smoke", tmp_path / "run").profile.prompts.temperature == 3.0
+
+
+@pytest.mark.notebooks
+def test_a_cut_executed_notebook_undoes_it_and_a_saved_one_does_not(run_copy):
+    run = open_run("smoke", run_copy)
+    executed = run_copy / "notebooks" / notebook_path(8).name
+    content = executed.read_bytes()
+    executed.unlink()  # the copy is a hard link
+    executed.write_bytes(content[: len(content) // 2])
+    assert not is_done(run, 8)
+    executed.write_bytes(content.replace(b"\n", b"\n\n", 1))  # as an editor may save it
+    assert is_done(run, 8)
+
+
+def test_what_a_killed_notebook_left_is_removed_when_it_starts_again(tmp_path, monkeypatch):
+    run = open_run("smoke", tmp_path / "run")
+    run.figures.mkdir()
+    names = (".08_overview-1x.png", "08_overview.png", ".07_likert-2x.pdf")
+    for name in names:
+        (run.figures / name).touch()
+    monkeypatch.setattr(papermill, "execute_notebook", lambda source, target, *_, **__: shutil.copy(source, target))
+    pipeline.execute(run, 8, "smoke", {})
+    assert {path.name for path in run.figures.iterdir()} == set(names[1:])
+
+
+def test_a_lock_is_free_again_after_a_kill(tmp_path):
+    run = open_run("smoke", tmp_path / "run")
+    hold = (
+        f"import time; from c2i_lib.run import pipeline, places; run = places.open_run('smoke', r'{run.directory}')\n"
+    )
+    hold += "with pipeline._only_one(run): print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", hold], cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(C2IError, match="another command is working"), pipeline._only_one(run):
+            pass
+        holder.kill()
+    with pipeline._only_one(run):
+        pass
 
 
 @pytest.mark.notebooks

@@ -6,13 +6,15 @@ from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError, DamagedStageError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.analysis import analyse_ratings, fit_mixed_model
+from c2i_lib.stages.analysis import analyse_ratings, describe_ratings, fit_mixed_model
 from c2i_lib.stages.evaluation.means import analyse_others, analyse_scores
 from c2i_lib.statistics import mixed_model
 from c2i_lib.statistics.agreement import agreement_table
+from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.effects import in_order, table1
 
-PROFILE = load_profile("smoke", {"analysis.n_bootstrap": 100})
+PROFILE = load_profile("smoke")
+RESAMPLING = Resampling(100, PROFILE.analysis.confidence, PROFILE.seed)
 ARMS = list(PROFILE.survey.arms)
 EXPECTED = ["expected_quality", "expected_faithfulness"]
 
@@ -62,7 +64,13 @@ def analyse(tmp_path, ratings, profile=PROFILE, scores=None, others=None):
     others_file = None
     if others is not None:
         others_file = write_stage(tmp_path / "08_judges" / "others", "others.parquet", others)
-    return analyse_ratings(file, items, tmp_path / "07_analysis", profile, scores_file, others_file)
+    return analyse_all(file, items, tmp_path, profile, scores_file, others_file)
+
+
+def analyse_all(file, items, tmp_path, profile, *judged):
+    resampling = Resampling(100, profile.analysis.confidence, profile.seed)
+    settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis.left_out_raters)
+    return analyse_ratings(file, items, tmp_path / "07_analysis", *settings, profile.judges, *judged)
 
 
 def write_stage(folder, name, table):
@@ -83,14 +91,29 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     tables = analyse(tmp_path, ratings)
     assert set(tables) == {"table1", "comparison", "differences", "agreement", "raters", "variance", "power"}
     assert tables["table1"]["arm"].tolist() == ARMS * 2
-    numbers = (100, PROFILE.analysis.confidence, PROFILE.seed)
-    expected = table1(in_order(ratings, tuple(ARMS)), *numbers).assign(simulated=True)
+    expected = table1(in_order(ratings, tuple(ARMS)), RESAMPLING).assign(simulated=True)
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
     n_pairs = len(ARMS) * (len(ARMS) - 1) // 2
     assert len(tables["comparison"]) == 2 * n_pairs and len(tables["differences"]) == 2 * n_pairs * 3
-    expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, *numbers)
+    expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, RESAMPLING)
     pd.testing.assert_frame_equal(tables["agreement"], expected.assign(simulated=True), check_dtype=False)
     assert all(table["simulated"].all() for table in tables.values())
+
+
+@pytest.mark.parametrize(
+    ("times", "simulated", "line"),
+    [
+        # Of the two the first is later, although its text sorts before the other's.
+        (["2026-05-20T13:43:01Z", "2026-05-20T15:10:00+02:00"], False, ", the last of 2026-05-20 13:43 UTC"),
+        (["2026-05-20T13:43:01Z", ""], False, ", the last of 2026-05-20 13:43 UTC"),
+        (["", ""], False, ""),
+        (["", ""], True, ""),
+    ],
+    ids=["two zones", "one without a time", "none with a time", "simulated"],
+)
+def test_how_many_answers_are_analysed_and_up_to_when_is_said(times, simulated, line):
+    ratings = pd.DataFrame({"rater": ["anna", "ben"], "answered_at": times, "simulated": simulated})
+    assert describe_ratings(ratings) == f"2 answers of 2 {'simulated ' * simulated}raters{line}"
 
 
 def test_repeats_checks_and_what_could_not_be_judged_count_for_no_arm(tmp_path):
@@ -113,9 +136,9 @@ def test_a_failed_check_shows_and_its_rater_can_be_left_out(tmp_path):
     ratings.loc[(ratings["kind"] == "check") & (ratings["rater"] == "rater 1"), "rating"] = [2.0, 3.0]
     raters = analyse(tmp_path, ratings)["raters"]
     assert raters.groupby("rater")["checks_passed"].first().tolist() == [0.5, 1]
-    profile = load_profile("smoke", {"analysis.n_bootstrap": 100, "analysis.left_out_raters": ["rater 0"]})
+    profile = load_profile("smoke", {"analysis.left_out_raters": ["rater 0"]})
     assert set(analyse(tmp_path, ratings, profile)["raters"]["rater"]) == {"rater 1"}
-    profile = load_profile("smoke", {"analysis.n_bootstrap": 100, "analysis.left_out_raters": ["nobody"]})
+    profile = load_profile("smoke", {"analysis.left_out_raters": ["nobody"]})
     with pytest.raises(C2IError, match=r"names \['nobody'\], but the raters are \['rater 0', 'rater 1'\]"):
         analyse(tmp_path, ratings, profile)
 
@@ -125,7 +148,7 @@ def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path)
     images = ratings.drop_duplicates("image_id")
     scores = images[["image_id"]].assign(quality=range(len(images)), faithfulness=range(len(images)))
     assert "validity" not in analyse(tmp_path / "simulated", ratings, scores=scores)
-    people = load_profile("smoke", {"analysis.n_bootstrap": 100, "survey.simulate_raters": False})
+    people = load_profile("smoke", {"survey.simulate_raters": False})
     others = images[["image_id"]].assign(judge="a further one", score=range(len(images), 0, -1))
     validity = analyse(tmp_path / "people", ratings.assign(simulated=False), people, scores, others)["validity"]
     assert set(validity["measure"]) == {"Spearman", "pairwise accuracy"}
@@ -142,7 +165,7 @@ def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path)
 
 def test_a_profile_for_people_refuses_simulated_raters_and_none_may_be_mixed(tmp_path):
     people = load_profile("smoke", {"survey.simulate_raters": False})
-    with pytest.raises(C2IError, match="is of simulated raters, and profile smoke takes people's only"):
+    with pytest.raises(C2IError, match="is of simulated raters, and this run takes people's only"):
         analyse(tmp_path, make_ratings(), people)
     mixed = pd.concat([make_ratings(), make_ratings().assign(simulated=False)])
     with pytest.raises(C2IError, match="mixes simulated and human"):
@@ -169,25 +192,27 @@ def test_changed_ratings_are_refused(tmp_path):
     file = write_stage(tmp_path / "06_survey" / "ratings", "ratings.parquet", make_ratings())
     make_ratings().assign(rating=4.0).to_parquet(file)
     with pytest.raises(DamagedStageError, match="--from 6"):
-        analyse_ratings(file, items, tmp_path / "07_analysis", PROFILE)
+        analyse_all(file, items, tmp_path, PROFILE)
 
 
 def test_the_mixed_model_is_fitted_once_or_says_what_is_missing(tmp_path, monkeypatch):
     file = write_stage(tmp_path / "06_survey" / "ratings", "ratings.parquet", make_ratings())
     monkeypatch.setattr(mixed_model, "available", lambda: False)
-    table, message = fit_mixed_model(file, tmp_path / "07_analysis", PROFILE)
+    table, message = fit_mixed_model(file, tmp_path / "07_analysis", PROFILE.survey, 0.95)
     assert table.empty and "did not run" in message and "r-cran-ordinal" in message
     calls = []
 
     def fit(ratings, confidence):
         calls.append(ratings["arm"].iloc[0])
-        return pd.DataFrame({"arm": ["ft"], "estimate": [0.1]}), "R version of this test"
+        row = ("quality", "ft", ratings["arm"].iloc[0], 0.1, 0.0, 0.2, 0.04)
+        return pd.DataFrame([row], columns=list(mixed_model.EFFECTS_COLUMNS)), "R version of this test"
 
     monkeypatch.setattr(mixed_model, "available", lambda: True)
     monkeypatch.setattr(mixed_model, "fit", fit)
     for _ in range(2):
-        table, message = fit_mixed_model(file, tmp_path / "07_analysis", PROFILE)
-        assert message == "The mixed model ran in R version of this test." and list(table) == ["arm", "estimate"]
+        table, message = fit_mixed_model(file, tmp_path / "07_analysis", PROFILE.survey, 0.95)
+        assert message == "The mixed model ran in R version of this test."
+        assert list(table) == list(mixed_model.EFFECTS_COLUMNS) and table["estimate"].tolist() == [0.1]
     assert calls == [ARMS[0]]  # once, with the baseline arm first
 
 
@@ -201,7 +226,7 @@ def test_scores_become_means_and_comparisons_of_both_questions(tmp_path):
     scores = pd.DataFrame(rows, columns=["image_id", "arm", "concept", "sample", "quality", "faithfulness"])
     scores = scores.astype({"quality": float, "faithfulness": float})
     file = write_stage(tmp_path / "08_judges" / "scores", "scores.parquet", scores.iloc[::-1])
-    tables = analyse_scores(file, tmp_path / "08_judges" / "analysis", PROFILE)
+    tables = analyse_scores(file, tmp_path / "08_judges" / "analysis", ARMS, RESAMPLING)
     assert tables["means"]["arm"].tolist() == ARMS * 2
     assert tables["means"]["question"].tolist() == ["quality"] * len(ARMS) + ["faithfulness"] * len(ARMS)
     assert tables["means"]["mean"].tolist() == pytest.approx([1, 2, 3, 4, 5, -1, 0, 1, 2, 3])
@@ -219,7 +244,7 @@ def test_further_judges_report_their_means_and_differences(judges, tmp_path):
     parts = [pd.DataFrame({"image_id": pd.Series(dtype=int), "judge": pd.Series(dtype=str), "score": 0.0})]
     parts += [scores[["image_id"]].assign(judge=name, score=[0.0] * 4 + [1.0] * 4) for name in judges]
     others_file = write_stage(tmp_path / "08_judges" / "others", "others.parquet", pd.concat(parts))
-    tables = analyse_others(others_file, scores_file, tmp_path / "08_judges" / "analysis_others", PROFILE)
+    tables = analyse_others(others_file, scores_file, tmp_path / "08_judges" / "analysis_others", ARMS, RESAMPLING)
     assert tables["means"].set_index(["question", "arm"])["mean"].to_dict() == {
         (judge, arm): mean for judge in judges for arm, mean in (("base", 0), ("ft", 1))
     }

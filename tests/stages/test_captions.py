@@ -19,10 +19,9 @@ from c2i_lib.stages.captions.splits import HashSet
 SIZES = {"captions.n_finetune": 20, "captions.eval_share": 0.25, "captions.n_mining": 10, "captions.n_length": 5}
 
 
-def profile_of(**changes):
-    return load_profile(
-        "smoke", {**SIZES, "captions.shrink": False, **{f"captions.{key}": value for key, value in changes.items()}}
-    )
+def settings_of(source, **changes):
+    values = {"source": str(source), "shrink": False, **changes}
+    return load_profile("smoke", {**SIZES, **{f"captions.{key}": value for key, value in values.items()}}).captions
 
 
 def write_source(path, n=40):
@@ -40,12 +39,12 @@ def prepare(tmp_path, texts, name="out", **changes):
     urls = changes.pop("urls", None)
     table = pd.DataFrame({"text": texts, **({"URL": urls} if urls else {})})
     table.to_parquet(tmp_path / "source.parquet")
-    report = prepare_captions(str(tmp_path / "source.parquet"), tmp_path / name / "01_captions", profile_of(**changes))
+    report = prepare_captions(tmp_path / name / "01_captions", settings_of(tmp_path / "source.parquet", **changes))
     return report, splits_of(tmp_path / name / "01_captions")
 
 
 def test_splits_are_disjoint_in_order_and_of_the_right_size(tmp_path):
-    report = prepare_captions(str(write_source(tmp_path / "source.txt")), tmp_path / "01_captions", profile_of())
+    report = prepare_captions(tmp_path / "01_captions", settings_of(write_source(tmp_path / "source.txt")))
     tables = splits_of(tmp_path / "01_captions")
     assert [len(table) for table in tables.values()] == [15, 5, 10, 5]
     together = pd.concat(tables.values())
@@ -56,7 +55,7 @@ def test_splits_are_disjoint_in_order_and_of_the_right_size(tmp_path):
 
 
 def test_the_report_adds_up_and_ends_with_the_last_caption_taken(tmp_path):
-    report = prepare_captions(str(write_source(tmp_path / "source.txt")), tmp_path / "01_captions", profile_of())
+    report = prepare_captions(tmp_path / "01_captions", settings_of(write_source(tmp_path / "source.txt")))
     assert report["read"] == sum(report["dropped"].values()) + report["kept"] == 4 + 35
     assert report["kept"] == sum(report["splits"].values())
 
@@ -69,8 +68,8 @@ def test_batch_size_and_workers_change_no_byte(tmp_path, duplicates):
     hashes, reports = set(), []
     for batch_size, n_workers in ((1000, 1), (7, 3), (1, 2)):
         out = tmp_path / f"{batch_size}" / "01_captions"
-        profile = profile_of(duplicates=duplicates)
-        reports.append(prepare_captions(str(tmp_path / "source.parquet"), out, profile, batch_size, n_workers))
+        settings = settings_of(tmp_path / "source.parquet", duplicates=duplicates)
+        reports.append(prepare_captions(out, settings, batch_size, n_workers))
         hashes.add(tuple(sha256_of(out / f"{name}.parquet") for name in SPLITS))
     assert len(hashes) == 1
     assert reports[0] == reports[1] == reports[2]
@@ -100,7 +99,7 @@ def test_the_same_text_at_the_same_url_is_a_duplicate_under_url_text(tmp_path):
     assert tables["finetune_train"]["url"].tolist()[:2] == ["u", "v"]
 
 
-def test_near_duplicates_differ_in_case_signs_and_accents_only(tmp_path):
+def test_near_duplicates_differ_in_case_punctuation_and_accents_only(tmp_path):
     texts = ["A café, red!", "a cafe red", *(f"a cat number {index}" for index in range(40))]
     report, _ = prepare(tmp_path, texts, duplicates="near")
     assert report["dropped"]["duplicate"] == 1
@@ -109,25 +108,24 @@ def test_near_duplicates_differ_in_case_signs_and_accents_only(tmp_path):
 def test_too_few_captions_are_told_with_numbers(tmp_path):
     source = write_source(tmp_path / "source.txt", n=30)
     with pytest.raises(CaptionError, match="30 captions are left of 34.*asks for 35: 5 are missing.*captions.shrink"):
-        prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+        prepare_captions(tmp_path / "01_captions", settings_of(source))
     assert list((tmp_path / "01_captions").glob("*.parquet")) == []
     assert not (tmp_path / "01_captions" / "stage.json").exists()
 
 
 def test_splits_shrink_in_proportion_where_the_profile_allows_it(tmp_path):
     sizes = {"n_finetune": 400, "n_mining": 200, "n_length": 100}
-    report = prepare_captions(
-        str(write_source(tmp_path / "source.txt", n=350)), tmp_path / "01_captions", profile_of(shrink=True, **sizes)
-    )
+    source = write_source(tmp_path / "source.txt", n=350)
+    report = prepare_captions(tmp_path / "01_captions", settings_of(source, shrink=True, **sizes))
     assert report["splits"] == {"finetune_train": 150, "finetune_eval": 50, "mining": 100, "length": 50}
     assert report["asked_for"]["finetune_train"] == 300
 
 
 def test_a_changed_source_file_is_read_again(tmp_path):
     source = write_source(tmp_path / "source.txt")
-    before = prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+    before = prepare_captions(tmp_path / "01_captions", settings_of(source))
     source.write_text("\n" + source.read_text())
-    after = prepare_captions(str(source), tmp_path / "01_captions", profile_of())
+    after = prepare_captions(tmp_path / "01_captions", settings_of(source))
     assert after["dropped"]["empty"] == before["dropped"]["empty"] + 1
 
 
@@ -139,8 +137,7 @@ def test_an_own_word_list_replaces_the_default(tmp_path):
 
 
 def test_embedded_captions_fill_the_smoke_profile(tmp_path):
-    profile = load_profile("smoke")
-    report = prepare_captions("embedded", tmp_path / "01_captions", profile)
+    report = prepare_captions(tmp_path / "01_captions", load_profile("smoke").captions)
     assert report["dropped"]["duplicate"] > 0 and report["dropped"]["explicit"] > 0
     assert report["splits"] == report["asked_for"]
 
@@ -148,13 +145,12 @@ def test_embedded_captions_fill_the_smoke_profile(tmp_path):
 def test_killed_at_random_moments_a_restart_ends_with_the_same_bytes(tmp_path):
     source = tmp_path / "source.txt"
     source.write_text("".join(f"a cat number {index}\n" for index in range(400_000)))
-    sizes = {"n_finetune": 200_000, "n_mining": 100_000, "n_length": 90_000}
-    prepare_captions(str(source), tmp_path / "whole" / "01_captions", profile_of(**sizes))
+    settings = settings_of(source, n_finetune=200_000, n_mining=100_000, n_length=90_000)
+    prepare_captions(tmp_path / "whole" / "01_captions", settings)
     code = (
         "from pathlib import Path; from c2i_lib.stages.captions import prepare_captions;"
-        "from c2i_lib.config import load_profile;"
-        f"prepare_captions({str(source)!r}, Path({str(tmp_path / 'killed' / '01_captions')!r}),"
-        f" load_profile('smoke', {dict(profile_overrides(**sizes))!r}))"
+        "from c2i_lib.config import Captions;"
+        f"prepare_captions(Path({str(tmp_path / 'killed' / '01_captions')!r}), Captions(**{settings.model_dump()!r}))"
     )
     killed = tmp_path / "killed" / "01_captions"
     for delay in random.Random(3).choices([0.0, 0.1, 0.2, 0.4], k=10):
@@ -166,7 +162,7 @@ def test_killed_at_random_moments_a_restart_ends_with_the_same_bytes(tmp_path):
         process.wait()
         if (killed / "stage.json").is_file():
             (killed / "stage.json").unlink()
-    prepare_captions(str(source), killed, profile_of(**sizes))
+    prepare_captions(killed, settings)
     for name in SPLITS:
         assert sha256_of(killed / f"{name}.parquet") == sha256_of(
             tmp_path / "whole" / "01_captions" / f"{name}.parquet"
@@ -179,20 +175,16 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, small_dis
     letters = generator.choice(letters, 80_000_000).tobytes().decode()  # hardly compressible
     texts = [letters[start : start + 1000] for start in range(0, len(letters), 1000)]
     pd.DataFrame({"text": texts}).to_parquet(tmp_path / "source.parquet")
-    profile = profile_of(n_finetune=40_000, n_mining=20_000, n_length=20_000)
-    source, folder = str(tmp_path / "source.parquet"), small_disk / "01_captions"
+    settings = settings_of(tmp_path / "source.parquet", n_finetune=40_000, n_mining=20_000, n_length=20_000)
+    folder = small_disk / "01_captions"
     with pytest.raises(OSError, match="No space left"):
-        prepare_captions(source, folder, profile)
+        prepare_captions(folder, settings)
     assert [path.name for path in folder.iterdir()] == ["started.json"]
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
-    prepare_captions(source, folder, profile)
-    prepare_captions(source, tmp_path / "01_captions", profile)
+    prepare_captions(folder, settings)
+    prepare_captions(tmp_path / "01_captions", settings)
     for name in SPLITS:
         assert sha256_of(folder / f"{name}.parquet") == sha256_of(tmp_path / "01_captions" / f"{name}.parquet")
-
-
-def profile_overrides(**changes):
-    return {**SIZES, "captions.shrink": False, **{f"captions.{key}": value for key, value in changes.items()}}
 
 
 def test_the_hash_set_is_a_set():

@@ -3,12 +3,14 @@
 import html
 import random
 import re
+import sys
 import unicodedata
 
 import pyarrow as pa
 import pytest
 
 from c2i_lib.config import load_profile
+from c2i_lib.errors import MissingPackageError
 from c2i_lib.stages.captions.cleaning import REASONS, clean_batch, near_form, normalise_texts
 from c2i_lib.text.explicit import read_words
 
@@ -32,7 +34,7 @@ def in_plain_python(text):
     invisible = {0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF, *range(0xFFF9, 0xFFFC), *range(0xE000, 0xF900)}
     invisible |= {*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(9), *range(0xE, 0x20), *range(0x7F, 0x85)}
     invisible |= set(range(0x86, 0xA0))
-    text = "".join(sign for sign in text if ord(sign) not in invisible)
+    text = "".join(character for character in text if ord(character) not in invisible)
     text = re.sub("([\0-\x7f]|^)[\u200c\u200d]+", r"\1", text)
     text = re.sub("[\u200c\u200d]+([\0-\x7f]|$)", r"\1", text)
     text = unicodedata.normalize("NFC", text)
@@ -127,8 +129,15 @@ def test_columns_of_laion_filter_where_the_profile_says_so():
 
 
 def test_languages_filter_where_the_profile_says_so():
+    pytest.importorskip("pycld2")  # an extra; there is no wheel of it for every machine
     texts = ("a photograph of an old house by the river", "ein altes Haus an einem Fluss im Schwarzwald")
     assert reasons(*texts, changes={"languages": ("en",)}) == ["kept", "language"]
+
+
+def test_languages_without_their_package_are_told_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycld2", None)
+    with pytest.raises(MissingPackageError, match=r"extra 'languages' of c2i. Run: python -m pip install pycld2==\d"):
+        reasons("a cat", changes={"languages": ("en",)})
 
 
 def test_disguised_words_are_dropped_only_when_asked_for():

@@ -3,6 +3,9 @@
 import gzip
 import json
 import os
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import fsspec
 import pandas as pd
@@ -11,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from c2i_lib.config import load_profile
-from c2i_lib.errors import CaptionError
+from c2i_lib.errors import CaptionError, MissingPackageError
 from c2i_lib.stages.captions.sources import Reading, dataset_batches, fingerprint, list_files, read_batches
 
 TEXTS = ["a red bicycle", "ein schönes Haus, 1925", 'a "quoted"\nand broken cat', "صورة قطة", "🐈", "None"]
@@ -245,6 +248,50 @@ def test_without_permission_the_file_is_named(tmp_path, request):
 def test_an_unknown_protocol_is_a_caption_error():
     with pytest.raises(CaptionError, match="cannot be opened"):
         list_files("nosuch://bucket/a.parquet")
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Address of a web server whose pages are the files of ``tmp_path``, and the paths that were asked for."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *parts):
+            asked.append((self.command, self.path))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
+def test_a_page_of_the_web_is_read_as_a_file(name, tmp_path, site):
+    pytest.importorskip("aiohttp")
+    write(tmp_path / name, pd.DataFrame({"text": TEXTS}))
+    assert read(f"{site[0]}/{name}")[0] == TEXTS
+
+
+def test_a_page_of_the_web_is_not_read_to_see_whether_it_is_a_folder(tmp_path, site):
+    pytest.importorskip("aiohttp")
+    write(tmp_path / "a.csv", pd.DataFrame({"text": TEXTS}))
+    list_files(f"{site[0]}/a.csv")
+    assert len(site[1]) == 1
+
+
+def test_a_page_that_is_not_there_is_told(site):
+    pytest.importorskip("aiohttp")
+    with pytest.raises(CaptionError, match="a.csv does not exist"):
+        read(f"{site[0]}/a.csv")
+
+
+def test_the_web_without_its_package_is_told_with_the_command(monkeypatch):
+    def refuse(source):
+        raise ImportError('HTTPFileSystem requires "requests" and "aiohttp" to be installed')
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", refuse)
+    with pytest.raises(MissingPackageError, match=r"extra 'web' of c2i. Run: python -m pip install aiohttp==\d"):
+        list_files("https://example.org/a.csv")
 
 
 def test_the_embedded_captions_are_those_of_the_embedded_world():

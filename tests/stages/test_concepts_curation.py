@@ -77,16 +77,18 @@ def test_a_damaged_file_of_decisions_names_the_entry(content, expected, tmp_path
 
 
 def test_the_file_says_whether_a_human_has_looked(proposed, tmp_path):
-    decisions = [{"phrase": "cat", "decision": "keep", "reason": "", "by": "Ada", "at": "2026-11-24T10:00:00+00:00"}]
+    """And at which of the concepts: once a single decision made the whole list count as reviewed."""
+    cat = {"phrase": "cat", "decision": "keep", "reason": "", "by": "Ada", "at": "2026-11-24T10:00:00+00:00"}
     notes = []
-    for known in ([], decisions):
+    for known in ([], [cat], [cat, {**cat, "phrase": "apple", "by": "Bob"}]):
         write_concepts(tmp_path / "concepts.yaml", decide(proposed, known, 2), known, {})
         content = yaml.safe_load((tmp_path / "concepts.yaml").read_text())
         assert content["concepts"] == ["cat", "apple"]
         notes.append((content["note"], content["decided_by"], content["decided_at"]))
     assert notes == [
         ("no human has looked at this list: a rule proposed it", ["rule"], None),
-        ("reviewed by Ada", ["Ada"], "2026-11-24T10:00:00+00:00"),
+        ("reviewed by Ada, but for apple, which a rule proposed", ["Ada", "rule"], "2026-11-24T10:00:00+00:00"),
+        ("reviewed by Ada, Bob", ["Ada", "Bob"], "2026-11-24T10:00:00+00:00"),
     ]
 
 

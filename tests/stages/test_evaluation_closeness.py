@@ -7,9 +7,11 @@ import torch
 
 from c2i_lib.embedded.captions import make_pairs
 from c2i_lib.stages.evaluation.closeness import CAPTIONS, measure_closeness
-from c2i_lib.stages.finetuning import finetune
+from c2i_lib.stages.finetuning import Recipe, finetune
+from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.clouds import cloud_distance, neighbours_in_meaning
 
+RESAMPLING = Resampling(200)
 TEXTS = list(dict.fromkeys(pair.caption for pair in make_pairs(600) if pair.kind in ("clean", "background")))
 
 
@@ -30,7 +32,7 @@ def plain_distance(a, b):
 
 def test_the_distance_of_clouds_is_the_unbiased_mmd_of_a_second_implementation():
     a, b = vectors(12, 0.5, 1), vectors(15, 0.0, 2)
-    distance, low, high = cloud_distance(a, [f"c{k}" for k in range(12)], b, 500, 0.95, seed=0)
+    distance, low, high = cloud_distance(a, [f"c{k}" for k in range(12)], b, Resampling(500))
     assert distance == pytest.approx(plain_distance(a, b), abs=1e-6)
     assert low < distance < high
 
@@ -38,7 +40,7 @@ def test_the_distance_of_clouds_is_the_unbiased_mmd_of_a_second_implementation()
 def test_clouds_of_one_kind_have_no_distance_and_a_shifted_one_has():
     captions = vectors(300, 0.0, 3)
     same, other = (
-        cloud_distance(vectors(100, c, 4), [str(k) for k in range(100)], captions, 400, 0.95, 0) for c in (0, 1)
+        cloud_distance(vectors(100, c, 4), [str(k) for k in range(100)], captions, Resampling(400)) for c in (0, 1)
     )
     assert same[1] < 0 < same[2] and other[1] > 10 * same[2]
 
@@ -47,8 +49,8 @@ def test_prompts_that_repeat_one_text_are_not_taken_for_a_wide_cloud():
     """Pairs within a concept are left out: five equal prompts a concept say no more than one."""
     captions, once = vectors(200, 0.0, 5), vectors(40, 0.3, 6)
     names = [f"c{k}" for k in range(40)]
-    single = cloud_distance(once, names, captions, 100, 0.95, 0)[0]
-    assert cloud_distance(once.repeat(5, 1), names * 5, captions, 100, 0.95, 0)[0] == pytest.approx(single, abs=1e-6)
+    single = cloud_distance(once, names, captions, Resampling(100))[0]
+    assert cloud_distance(once.repeat(5, 1), names * 5, captions, Resampling(100))[0] == pytest.approx(single, abs=1e-6)
 
 
 def test_the_nearest_captions_are_averaged():
@@ -69,14 +71,14 @@ def measured(write_stage, tmp_path, tiny_profile):
     table["prompt_id"] = [f"p{n}" for n in range(41)]
     folder = write_stage(tmp_path / "04_prompts", prompts=table)
     splits = (captions / "finetune_train.parquet", captions / "finetune_eval.parquet")
-    model = finetune("ft_tags", *splits, tmp_path / "02_models", tiny_profile)
+    model = finetune("ft_tags", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     places = (folder / "prompts.parquet", captions)
-    return places, model, tmp_path / "08_judges" / "closeness", tiny_profile
+    return places, model, tmp_path / "08_judges" / "closeness"
 
 
 def test_captions_are_closer_to_captions_than_words_in_disorder(measured):
-    places, model, out, profile = measured
-    table, clouds = measure_closeness(*places, model, out, profile)
+    places, model, out = measured
+    table, clouds = measure_closeness(*places, model, out, RESAMPLING)
     means = table.groupby("arm")[["log_likelihood", "wording"]].mean()
     assert (means.loc["ft"] > means.loc["base"]).all()
     assert (table["log_likelihood"] < 0).all() and table["wording"].between(-0.01, 1.01).all()
@@ -88,13 +90,13 @@ def test_captions_are_closer_to_captions_than_words_in_disorder(measured):
 
 
 def test_held_out_captions_are_measured_as_an_arm_of_their_own(measured):
-    places, model, out, profile = measured
-    table, _ = measure_closeness(*places, model, out, profile)
+    places, model, out = measured
+    table, _ = measure_closeness(*places, model, out, RESAMPLING)
     reference = table[table["arm"] == CAPTIONS]
     assert len(reference) == 20 and reference["concept"].is_unique and table["prompt_id"].is_unique
 
 
 def test_without_a_held_out_model_there_is_no_likelihood_and_nothing_in_its_place(measured):
-    places, _, out, profile = measured
-    table, _ = measure_closeness(*places, None, out, profile)
+    places, _, out = measured
+    table, _ = measure_closeness(*places, None, out, RESAMPLING)
     assert "log_likelihood" not in table and {"meaning", "wording", "copied"} <= set(table)

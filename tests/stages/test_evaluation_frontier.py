@@ -2,12 +2,17 @@
 
 import pandas as pd
 import pytest
-from candidates import make_candidates
+from candidates import REPORTED, SELECTING, make_candidates
 
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.stages.evaluation import frontier as stage
-from c2i_lib.statistics.selection import REPORTED, SELECTING
+from c2i_lib.statistics.bootstrap import Resampling
+
+
+def analyse(*paths, profile=None):
+    profile = profile or load_profile("smoke")
+    return stage.analyse_frontier(*paths, profile.judges, profile.prompts.arms, Resampling(200))
 
 
 def test_a_runs_frontier_joins_both_judges_and_is_drawn_once(write_stage, tmp_path, monkeypatch):
@@ -19,11 +24,11 @@ def test_a_runs_frontier_joins_both_judges_and_is_drawn_once(write_stage, tmp_pa
     scores = write_stage(tmp_path / "08_judges" / "scores", scores=parts[0])
     judged = write_stage(tmp_path / "08_judges" / "selecting", selecting=parts[1])
     places = (scores / "scores.parquet", judged / "selecting.parquet", tmp_path / "08_judges" / "frontier")
-    drawn = stage.draw_frontier(*places, load_profile("smoke"))
+    drawn = analyse(*places)
     assert set(drawn["arm"]) == {"concept_only", "base", "ft_tags"} and set(drawn["n"]) == {1, 2, 3}
     assert set(drawn["gate"].dropna()) == {0.25, 0.5, 0.75} and drawn["gate"].isna().sum() == 9
     monkeypatch.setattr(stage, "frontier", None)  # drawing again would raise
-    pd.testing.assert_frame_equal(stage.draw_frontier(*places, load_profile("smoke")), drawn)
+    pd.testing.assert_frame_equal(analyse(*places), drawn)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +40,8 @@ def test_a_runs_frontier_joins_both_judges_and_is_drawn_once(write_stage, tmp_pa
 )
 def test_what_the_best_of_n_lacks_is_named(changed, reason, tmp_path):
     profile = load_profile("smoke", changed)
-    assert reason in stage.why_not(profile)
+    assert reason in stage.what_is_missing(profile.judges, profile.prompts.arms)
     with pytest.raises(C2IError, match=reason):
-        stage.draw_frontier(tmp_path / "a", tmp_path / "b", tmp_path / "c", profile)
-    assert stage.why_not(load_profile("smoke")) == ""
+        analyse(tmp_path / "a", tmp_path / "b", tmp_path / "c", profile=profile)
+    complete = load_profile("smoke")
+    assert stage.what_is_missing(complete.judges, complete.prompts.arms) == ""

@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.config import load_profile
 from c2i_lib.stages.evaluation.closeness import CAPTIONS
 from c2i_lib.stages.evaluation.hypothesis import (
     EVERYTHING,
-    answers,
+    analyse_hypothesis,
+    describe,
     effects_by_group,
     effects_by_seed,
-    settle,
     without_copies,
 )
+from c2i_lib.statistics.bootstrap import Resampling
 
-NUMBERS = (300, 0.95, 0)
+RESAMPLING = Resampling(300)
 ARMS = ("concept_only", "base", "ft", "ft_tags")
 GROUPS = {f"c{k}": "seen" if k < 20 else "unseen" for k in range(40)}
 
@@ -47,7 +47,6 @@ def run(write_stage, tmp_path):
     """A function from simulated data to all tables."""
 
     def run(data, groups=GROUPS):
-        profile = load_profile("smoke", {"prompts.arms": list(ARMS), "survey.arms": list(ARMS)})
         scores = data.drop(columns=["log_likelihood", "meaning", "wording", "copied"], errors="ignore")
         measures = data.rename(columns={"image_id": "prompt_id"}).drop(columns=["quality", "faithfulness"])
         captions = measures.head(30).assign(arm=CAPTIONS, concept=[f"k{n}" for n in range(30)])
@@ -57,7 +56,7 @@ def run(write_stage, tmp_path):
         tables = {"closeness": pd.concat([measures, captions]), "clouds": clouds}
         write_stage(tmp_path / "08_judges" / "closeness", **tables)
         out = tmp_path / "08_judges" / "hypothesis"
-        return settle(place, tmp_path / "08_judges" / "closeness", groups, out, profile)
+        return analyse_hypothesis(place, tmp_path / "08_judges" / "closeness", groups, out, ARMS, RESAMPLING)
 
     return run
 
@@ -67,7 +66,7 @@ def test_an_effect_that_goes_through_closeness_is_found_and_said(run):
     paths = results["mediation"].query("arm == 'ft' and measure == 'log_likelihood' and outcome == 'quality'")
     paths = paths.set_index("path")
     assert paths.loc["indirect", "low"] > 0.3 and paths.loc["direct", "value"] == pytest.approx(0, abs=0.1)
-    words = "\n".join(answers(results, 0.95))
+    words = "\n".join(describe(results, 0.95))
     assert "ft: its prompts are closer to the captions than those of base" in words
     assert "ft: quality is higher than with base" in words
     assert "is higher by what goes through closeness" in words
@@ -77,7 +76,7 @@ def test_an_effect_that_goes_through_closeness_is_found_and_said(run):
 def test_a_false_hypothesis_is_answered_with_no(run):
     """Prompts come closer and pictures do not get better: closeness is worth nothing here."""
     results = run(make(through=0.0))
-    words = "\n".join(answers(results, 0.95))
+    words = "\n".join(describe(results, 0.95))
     assert "closer to the captions than those of base" in words
     assert "quality is higher" not in words and "not shown to go through closeness" in words
     assert "quality is not shown to go with closeness" in words
@@ -85,13 +84,13 @@ def test_a_false_hypothesis_is_answered_with_no(run):
 
 def test_an_arm_that_is_better_for_other_reasons_owes_nothing_to_closeness(run):
     results = run(make(closer=0.0, through=0.5, direct=1.0))
-    words = "\n".join(answers(results, 0.95))
+    words = "\n".join(describe(results, 0.95))
     assert "not shown to be closer than" in words and "ft: quality is higher than with base" in words
     assert "not shown to go through closeness" in words
 
 
 def test_groups_are_compared_apart():
-    found = effects_by_group(make(unseen=0.0), GROUPS, NUMBERS)
+    found = effects_by_group(make(unseen=0.0), GROUPS, RESAMPLING)
     rows = found.query("question == 'quality' and arm == 'ft' and baseline == 'base'").set_index("group")
     assert rows["n_concepts"].to_dict() == {EVERYTHING: 40, "seen": 20, "unseen": 20}
     assert rows.loc["seen", "low"] > 0.3 and rows.loc["unseen", "low"] < 0 < rows.loc["unseen", "high"]
@@ -99,21 +98,21 @@ def test_groups_are_compared_apart():
 
 
 def test_without_groups_there_is_one():
-    assert set(effects_by_group(make(), {}, NUMBERS)["group"]) == {EVERYTHING}
+    assert set(effects_by_group(make(), {}, RESAMPLING)["group"]) == {EVERYTHING}
 
 
 def test_every_model_of_an_arm_is_compared_with_the_same_baselines():
-    found = effects_by_seed(make(), NUMBERS).query("question == 'quality' and baseline == 'base'")
+    found = effects_by_seed(make(), RESAMPLING).query("question == 'quality' and baseline == 'base'")
     assert found.groupby("arm")["replicate"].apply(list).to_dict() == {"ft": [1], "ft_tags": [1, 2, 3]}
     assert found.query("arm == 'ft_tags'")["difference"].nunique() == 3
 
 
 def test_copies_are_left_out_and_counted():
-    found = without_copies(make(), NUMBERS).query("question == 'quality' and arm == 'ft'").set_index("prompts")
+    found = without_copies(make(), RESAMPLING).query("question == 'quality' and arm == 'ft'").set_index("prompts")
     assert found["n_images"].to_dict() == {"all": 160, "no copies": 140, "no near copies": 120}
     data = make()
     liked = data.assign(quality=data["quality"] + 5 * (data["copied"] & (data["arm"] == "ft")))
-    gain = without_copies(liked, NUMBERS).query("question == 'quality' and arm == 'ft'").set_index("prompts")
+    gain = without_copies(liked, RESAMPLING).query("question == 'quality' and arm == 'ft'").set_index("prompts")
     assert gain.loc["all", "difference"] > found.loc["all", "difference"] + 0.3
     assert gain.loc["no copies", "difference"] == pytest.approx(found.loc["no copies", "difference"])
 
@@ -122,7 +121,7 @@ def test_without_a_held_out_model_the_words_speak_of_the_next_measure(run):
     """And say which one it is: a lesser measure under the same name would mislead."""
     results = run(make().drop(columns="log_likelihood"))
     assert set(results["slopes"]["measure"]) == {"meaning", "wording"}
-    assert "(meaning +" in answers(results, 0.95)[0]
+    assert "(meaning +" in describe(results, 0.95)[0]
 
 
 def test_without_a_finetuned_arm_there_is_no_answer_and_no_error(run):
@@ -130,4 +129,4 @@ def test_without_a_finetuned_arm_there_is_no_answer_and_no_error(run):
     results = run(make().query("arm in ('concept_only', 'base')"))
     assert results["mediation"].empty and results["copying"].empty and results["seeds"].empty
     assert len(results["effects"]) == 6  # two questions, three groups
-    assert "this profile has no such pair" in answers(results, 0.95)[0]
+    assert "this profile has no such pair" in describe(results, 0.95)[0]

@@ -22,9 +22,9 @@ from c2i_lib.stages.evaluation.known_answers import (
     pair_measures,
 )
 from c2i_lib.stages.images import save_png
+from c2i_lib.statistics.bootstrap import Resampling
 
-PROFILE = load_profile("smoke", {"analysis.n_bootstrap": 400})
-NUMBERS = (400, 0.95, 0)
+RESAMPLING = Resampling(400)
 CONCEPTS = [f"concept {place // 5}" for place in range(60)]
 
 
@@ -57,7 +57,7 @@ class Guessing:
 
 
 def check(judge, pictures, names):
-    return check_judge(judge, lambda: iter(pictures), names, PROFILE, "judge")
+    return check_judge(judge, lambda: iter(pictures), names, 16, RESAMPLING, "judge")
 
 
 def test_a_judge_that_knows_the_answer_is_valid_and_one_that_guesses_is_not(glyphs):
@@ -85,7 +85,7 @@ def test_a_judge_that_ignores_the_concept_is_at_one_half_there(glyphs):
 def test_the_measures_are_a_plain_share_and_scikit_learns_area():
     random = np.random.default_rng(1)
     better, worse = random.normal(0.7, 1, 60).round(1), random.normal(0, 1, 60).round(1)
-    table = pair_measures(better, worse, CONCEPTS, *NUMBERS).set_index("measure")
+    table = pair_measures(better, worse, CONCEPTS, RESAMPLING).set_index("measure")
     assert table.loc["paired accuracy", "value"] == pytest.approx(((better > worse) + 0.5 * (better == worse)).mean())
     area = roc_auc_score([1] * 60 + [0] * 60, [*better, *worse])
     assert table.loc["AUC", "value"] == pytest.approx(area)
@@ -105,7 +105,7 @@ def test_intervals_cover_the_truth_although_pictures_of_a_concept_resemble_each_
     truth = [(better > worse).mean(), (better > np.roll(worse, 5)).mean()]
     inside = []
     for seed in range(200):
-        table = pair_measures(*study(np.random.default_rng(1 + seed), 12), *NUMBERS)
+        table = pair_measures(*study(np.random.default_rng(1 + seed), 12), RESAMPLING)
         inside.append((table["low"] <= truth) & (truth <= table["high"]))
     assert (np.mean(inside, axis=0) > 0.89).all() and (np.mean(inside, axis=0) < 0.995).all()
 
@@ -141,8 +141,10 @@ def test_known_glyphs_are_pictures_that_nothing_was_trained_on(glyphs):
 
 def test_every_judge_of_the_profile_is_checked_once_and_is_about_as_valid_as_its_note_says(tmp_path):
     """The embedded realism does not see JPEG's blocks, which it was not trained on."""
-    profile = load_profile("smoke", {"analysis.n_bootstrap": 100, "judges.n_known_answers": 60})
-    table = check_known_answers(tmp_path / "unused", tmp_path / "08_judges" / "validity", profile)
+    profile = load_profile("smoke", {"judges.n_known_answers": 60})
+    table = check_known_answers(
+        tmp_path / "unused", tmp_path / "08_judges" / "validity", profile.judges, Resampling(100)
+    )
     assert list(table) == "judge test measure value low high n".split()
     assert len(every_judge(profile.judges)) == table["judge"].nunique() == 4 and set(table["n"]) == {60}
     value = table[table["measure"] == "AUC"].set_index(["judge", "test"])["value"]
@@ -167,6 +169,8 @@ def test_the_runs_own_images_of_the_bare_concept_are_used_where_the_profile_says
         columns = "arm concept sample path flagged sha256".split()
         write_table(folder / "images.parquet", pd.DataFrame(rows, columns=columns))
     (folder / "0.png").unlink()
-    profile = load_profile("smoke", {"analysis.n_bootstrap": 100, "judges.known_answers": "images"})
-    table = check_known_answers(folder / "images.parquet", tmp_path / "08_judges" / "validity", profile)
+    profile = load_profile("smoke", {"judges.known_answers": "images"})
+    table = check_known_answers(
+        folder / "images.parquet", tmp_path / "08_judges" / "validity", profile.judges, Resampling(100)
+    )
     assert set(table["n"]) == {5}

@@ -47,7 +47,7 @@ def images_file(tmp_path):
 
 
 def test_flagged_images_get_no_score_and_the_others_those_of_the_two_judges(images_file, tmp_path):
-    scores = score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE)
+    scores = score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE.judges)
     assert list(scores) == "image_id arm replicate concept sample quality faithfulness".split()
     assert scores["image_id"].tolist() == ["base-0", "base-2", "base-3"]
     shown = [0, 2, 3]
@@ -62,7 +62,7 @@ def test_images_are_scored_against_their_concept_and_not_against_their_prompt(tm
     plain = write_images(tmp_path / "a" / "05_images", [""] * 4)
     strayed = write_images(tmp_path / "b" / "05_images", [""] * 4, prompts=NAMES[1:] + NAMES[:1])
     one, other = (
-        score_images(file, tmp_path / name / "08_judges" / "scores", PROFILE)
+        score_images(file, tmp_path / name / "08_judges" / "scores", PROFILE.judges)
         for name, file in (("a", plain), ("b", strayed))
     )
     pd.testing.assert_frame_equal(one, other)
@@ -70,12 +70,12 @@ def test_images_are_scored_against_their_concept_and_not_against_their_prompt(tm
 
 def test_the_batch_size_changes_no_score_and_scores_nothing_again(images_file, tmp_path):
     folder = tmp_path / "08_judges" / "scores"
-    first = score_images(images_file, folder, PROFILE)
+    first = score_images(images_file, folder, PROFILE.judges)
     record = (folder / "stage.json").read_bytes()
     large = load_profile("smoke", {"judges.batch_size": 64})
-    pd.testing.assert_frame_equal(score_images(images_file, folder, large), first)
+    pd.testing.assert_frame_equal(score_images(images_file, folder, large.judges), first)
     assert (folder / "stage.json").read_bytes() == record
-    anew = score_images(images_file, tmp_path / "08_judges" / "anew", large)
+    anew = score_images(images_file, tmp_path / "08_judges" / "anew", large.judges)
     pd.testing.assert_frame_equal(anew, first, rtol=1e-4, atol=1e-4)
 
 
@@ -102,7 +102,7 @@ def test_pictures_are_read_as_they_are_judged():
 def test_a_picture_that_was_changed_is_not_scored(images_file, tmp_path):
     save_png(np.zeros((64, 64, 3)), images_file.parent / "base-2.png", {})
     with pytest.raises(DamagedStageError, match="base-2.png.*--from 5"):
-        score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE)
+        score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE.judges)
     assert not list((tmp_path / "08_judges").rglob("*.parquet"))
 
 
@@ -117,24 +117,24 @@ def test_a_run_with_only_flagged_images_is_told_so(tmp_path):
     """As when a model gives NaN throughout in half precision."""
     file = write_images(tmp_path / "05_images", ["nan"] * 4)
     with pytest.raises(C2IError, match="flagged"):
-        score_images(file, tmp_path / "08_judges" / "scores", PROFILE)
+        score_images(file, tmp_path / "08_judges" / "scores", PROFILE.judges)
 
 
 def test_further_judges_have_a_long_table_and_leave_the_scores_alone(images_file, tmp_path):
     scores_folder = tmp_path / "08_judges" / "scores"
-    score_images(images_file, scores_folder, PROFILE)
+    score_images(images_file, scores_folder, PROFILE.judges)
     record = (scores_folder / "stage.json").read_bytes()
-    assert score_others(images_file, tmp_path / "08_judges" / "others", PROFILE).empty
+    assert score_others(images_file, tmp_path / "08_judges" / "others", PROFILE.judges).empty
     more = load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup"}], "judges.selection": None})
-    others = score_others(images_file, tmp_path / "08_judges" / "others", more)
+    others = score_others(images_file, tmp_path / "08_judges" / "others", more.judges)
     assert list(others) == ["image_id", "judge", "score"]
     assert others["image_id"].tolist() == ["base-0", "base-2", "base-3"] and set(others["judge"]) == {"glyph_lookup"}
-    score_images(images_file, scores_folder, more)
+    score_images(images_file, scores_folder, more.judges)
     assert (scores_folder / "stage.json").read_bytes() == record
 
 
 def test_selecting_judges_score_in_columns_of_their_own(images_file, tmp_path):
-    scores = score_selecting(images_file, tmp_path / "08_judges" / "selecting", PROFILE)
+    scores = score_selecting(images_file, tmp_path / "08_judges" / "selecting", PROFILE.judges)
     assert list(scores) == ["image_id", "selecting_quality", "selecting_faithfulness"]
     judge = load_judge(PROFILE.judges.selection.faithfulness)
     direct = judge.score([PICTURES[place] for place in (0, 2, 3)], [NAMES[place] for place in (0, 2, 3)])
@@ -144,7 +144,7 @@ def test_selecting_judges_score_in_columns_of_their_own(images_file, tmp_path):
 def test_a_profile_without_selecting_judges_is_told_what_to_add(images_file, tmp_path):
     profile = load_profile("smoke", {"judges.selection": None})
     with pytest.raises(C2IError, match=r"judges\.selection"):
-        score_selecting(images_file, tmp_path / "08_judges" / "selecting", profile)
+        score_selecting(images_file, tmp_path / "08_judges" / "selecting", profile.judges)
 
 
 def test_names_of_judges_tell_them_apart_without_a_folder_of_this_machine(tmp_path):

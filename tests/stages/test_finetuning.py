@@ -12,7 +12,7 @@ from tiny_models import CAPTIONS
 from c2i_lib.errors import C2IError, ModelError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.stages import finetuning
-from c2i_lib.stages.finetuning import finetune, finetune_all
+from c2i_lib.stages.finetuning import Recipe, finetune, finetune_all
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def splits(write_stage, tmp_path):
 
 
 def test_a_finetuned_arm_is_a_plain_checkpoint_with_a_card_and_a_log(splits, tiny_profile, tmp_path):
-    folder = finetune("ft_tags", *splits, tmp_path / "02_models", tiny_profile)
+    folder = finetune("ft_tags", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     assert folder == tmp_path / "02_models" / "ft_tags"
     assert load_tokenizer(str(folder)).eos_token == "<eos>"
     assert load_language_model(str(folder)).config.num_hidden_layers == 4
@@ -38,10 +38,10 @@ def test_a_finetuned_arm_is_a_plain_checkpoint_with_a_card_and_a_log(splits, tin
 
 
 def test_a_finished_arm_is_not_trained_again(splits, tiny_profile, tmp_path, monkeypatch):
-    folder = finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
+    folder = finetune("ft", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     written = (folder / "model.safetensors").stat().st_mtime_ns
     monkeypatch.setattr(finetuning, "Trainer", None)  # training again would raise
-    assert finetune("ft", *splits, tmp_path / "02_models", tiny_profile) == folder
+    assert finetune("ft", *splits, tmp_path / "02_models", Recipe.of(tiny_profile)) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
 
 
@@ -49,7 +49,7 @@ def test_too_many_frozen_layers_are_refused(splits, tiny_profile, tmp_path):
     language_model = tiny_profile.language_model.model_copy(update={"frozen_layers": 42})
     profile = tiny_profile.model_copy(update={"language_model": language_model})
     with pytest.raises(ModelError, match="frozen_layers is 42"):
-        finetune("ft", *splits, tmp_path / "02_models", profile)
+        finetune("ft", *splits, tmp_path / "02_models", Recipe.of(profile))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -57,7 +57,7 @@ def test_frozen_weights_are_those_of_the_base_model(precision, splits, tiny_prof
     """bf16 training rounds frozen weights while it runs; the checkpoint must not hold the rounding."""
     settings = tiny_profile.finetuning.model_copy(update={"precision": precision})
     profile = tiny_profile.model_copy(update={"finetuning": settings})
-    folder = finetune("ft_tags", *splits, tmp_path / "02_models", profile)
+    folder = finetune("ft_tags", *splits, tmp_path / "02_models", Recipe.of(profile))
     base = load_language_model(tiny_profile.language_model.model).half().state_dict()
     tuned = load_language_model(str(folder)).half().state_dict()
     changed = {name for name in base if not torch.equal(base[name], tuned[name])}
@@ -66,14 +66,14 @@ def test_frozen_weights_are_those_of_the_base_model(precision, splits, tiny_prof
 
 def test_every_step_is_told(splits, tiny_profile, tmp_path):
     steps = []
-    finetune("ft", *splits, tmp_path / "02_models", tiny_profile, on_step=steps.append)
+    finetune("ft", *splits, tmp_path / "02_models", Recipe.of(tiny_profile), on_step=steps.append)
     log = pd.read_parquet(tmp_path / "02_models" / "ft" / "training_log.parquet")
     assert [row["step"] for row in steps] == log["step"].tolist()[1:]
 
 
 def test_an_unknown_arm_is_refused_before_any_work(splits, tiny_profile, tmp_path):
     with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic, held_out"):
-        finetune("base", *splits, tmp_path / "02_models", tiny_profile)
+        finetune("base", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
 
 
 def test_tensorboard_gets_the_log_where_it_is_installed(splits, tiny_profile, tmp_path, monkeypatch):
@@ -93,13 +93,13 @@ def test_tensorboard_gets_the_log_where_it_is_installed(splits, tiny_profile, tm
             written.append((name, step))
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=SummaryWriter))
-    finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
+    finetune("ft", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     assert {("loss", 1), ("learning_rate", 1)} < set(written) and written[-1] == "closed"
 
 
 def test_without_tensorboard_training_goes_on(splits, tiny_profile, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it raises ImportError
-    folder = finetune("ft", *splits, tmp_path / "02_models", tiny_profile)
+    folder = finetune("ft", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
     assert not (folder / "tensorboard").exists() and (folder / "model.safetensors").is_file()
 
 
@@ -109,10 +109,10 @@ def test_an_arm_that_keeps_its_states_is_the_same_arm_and_says_where_they_are(
     monkeypatch.setenv("C2I_CACHE", str(tmp_path / "cache"))
     settings = tiny_profile.finetuning.model_copy(update={"keep_states": True})
     keeping = tiny_profile.model_copy(update={"finetuning": settings})
-    kept = finetune("ft", *splits, tmp_path / "kept" / "02_models", keeping)
+    kept = finetune("ft", *splits, tmp_path / "kept" / "02_models", Recipe.of(keeping))
     assert str(tmp_path / "cache") in capsys.readouterr().out
     assert list((tmp_path / "cache").rglob("prefix_cache.finished"))
-    plain = finetune("ft", *splits, tmp_path / "plain" / "02_models", tiny_profile)
+    plain = finetune("ft", *splits, tmp_path / "plain" / "02_models", Recipe.of(tiny_profile))
     first, second = (load_file(folder / "model.safetensors") for folder in (kept, plain))
     assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)  # kept in fp16
 
@@ -144,7 +144,7 @@ def several(tiny_profile):
 
 
 def test_every_model_of_every_arm_is_trained_and_differs_by_its_seed(captions, several, tmp_path):
-    folders = finetune_all(captions, tmp_path / "02_models", several)
+    folders = finetune_all(captions, tmp_path / "02_models", Recipe.of(several))
     assert list(folders) == ["ft", "ft_tags", "ft_2", "ft_tags_2", "held_out"]
     assert {name: folder.name for name, folder in folders.items()} == {name: name for name in folders}
     for arm in ("ft", "ft_tags"):
@@ -159,14 +159,14 @@ def test_finished_models_are_not_trained_again_when_there_are_to_be_more(caption
         return lambda row: trained.append(name)
 
     one = with_settings(several, n_seeds=1, held_out_model=False)
-    first = finetune_all(captions, tmp_path / "02_models", one, observe)
+    first = finetune_all(captions, tmp_path / "02_models", Recipe.of(one), observe)
     assert list(dict.fromkeys(trained)) == list(first) == ["ft", "ft_tags"]
     trained.clear()
     more = with_settings(several, held_out_model=False)
-    finetune_all(captions, tmp_path / "02_models", more, observe)
+    finetune_all(captions, tmp_path / "02_models", Recipe.of(more), observe)
     assert list(dict.fromkeys(trained)) == ["ft_2", "ft_tags_2"]
     trained.clear()
-    finetune_all(captions, tmp_path / "02_models", more, observe)
+    finetune_all(captions, tmp_path / "02_models", Recipe.of(more), observe)
     assert trained == []
 
 
@@ -174,14 +174,14 @@ def test_the_held_out_model_trains_on_as_many_captions_as_the_arms_and_on_none_o
     captions, several, tmp_path, write_stage
 ):
     profile = with_settings(several, arms=("ft_tags",), n_seeds=1)
-    folders = finetune_all(captions, tmp_path / "02_models", profile)
+    folders = finetune_all(captions, tmp_path / "02_models", Recipe.of(profile))
     assert "Captions: 6 from" in (folders["held_out"] / "README.md").read_text(encoding="utf-8")
     assert not same_weights(folders["held_out"], folders["ft_tags"])
     six = write_stage(tmp_path / "six" / "01_captions", six=pd.read_parquet(captions / "mining.parquet").head(6))
     places = (six / "six.parquet", captions / "finetune_eval.parquet", tmp_path / "six" / "02_models")
-    assert same_weights(folders["held_out"], finetune("held_out", *places, profile))
+    assert same_weights(folders["held_out"], finetune("held_out", *places, Recipe.of(profile)))
 
 
 def test_a_model_that_the_profile_does_not_ask_for_is_refused(splits, several, tmp_path):
     with pytest.raises(C2IError, match="'ft_3' cannot be finetuned: use ft, ft_tags, ft_2, ft_tags_2, held_out"):
-        finetune("ft_3", *splits, tmp_path / "02_models", several)
+        finetune("ft_3", *splits, tmp_path / "02_models", Recipe.of(several))

@@ -11,7 +11,7 @@ import torch
 from c2i_lib.models.language_model import load_language_model, load_tokenizer, perplexity
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.finetuning import evaluation
+from c2i_lib.stages.finetuning import Recipe, evaluation
 from c2i_lib.stages.finetuning.evaluation import caption_perplexity, caption_rows, perplexities
 
 TEXTS = ["a red bicycle", "a cat on a table", "illustration of a dog"]
@@ -65,7 +65,7 @@ def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
         tmp_path / "01_captions" / "finetune_eval.parquet",
         tmp_path / "02_models" / "perplexity",
     )
-    found = perplexities(*files, profile)
+    found = perplexities(*files, Recipe.of(profile))
     model, tokenizer = load_language_model(str(folder)), load_tokenizer(str(folder))
     assert found["ft"] == pytest.approx(caption_perplexity("ft", model, tokenizer, TEXTS), rel=1e-4)
     assert list(found.index) == ["base", "ft", "ft_2", "held_out"]
@@ -73,4 +73,4 @@ def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
     assert found["held_out"] == pytest.approx(caption_perplexity("ft_tags", model, tokenizer, TEXTS), rel=1e-4)
     assert found["base"] != found["ft"] != found["held_out"]  # each after what its arm saw
     monkeypatch.setattr(evaluation, "caption_perplexity", None)  # computing again would raise
-    pd.testing.assert_series_equal(found, perplexities(*files, profile))
+    pd.testing.assert_series_equal(found, perplexities(*files, Recipe.of(profile)))

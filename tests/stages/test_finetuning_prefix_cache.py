@@ -23,7 +23,7 @@ def test_the_cache_gives_back_what_was_stored(dtype, tmp_path, tiny_tokenizer):
     hidden = torch.randn(2, longest, 8).to(dtype)
     cache.store([0, 2], hidden)
     assert not cache.missing([2, 0]) and cache.missing([0, 1])
-    inside = torch.from_numpy(rows.places([0, 2])[1])
+    inside = torch.from_numpy(rows.positions([0, 2])[1])
     assert torch.equal(cache.load([0, 2])[inside], hidden[inside])
     assert torch.equal(cache.load([2])[0], hidden[1][: rows.lengths[2]])
     cache.flush()

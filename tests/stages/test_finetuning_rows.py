@@ -25,9 +25,9 @@ def test_every_token_of_every_caption_is_seen_once(arm, tiny_tokenizer):
     seen: dict[int, list[int]] = {index: [] for index in range(len(TEXTS))}
     batches = make_batches(rows.lengths, 64, seed=3)
     for index in sorted(index for batch in batches for index in batch):
-        places, inside = rows.places([index])
-        for place in places[inside]:
-            seen[int(rows.captions[place])].append(int(rows.tokens[place]))
+        positions, inside = rows.positions([index])
+        for position in positions[inside]:
+            seen[int(rows.captions[position])].append(int(rows.tokens[position]))
     for index, text in enumerate(TEXTS):
         decoded = tiny_tokenizer.decode(seen[index], skip_special_tokens=True)
         tag = topic_tag(topics([text])[0]) if arm == "ft_topic" else ""

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
 
 import pandas as pd
 import pytest
@@ -19,8 +18,8 @@ from launching import launch_two
 from tiny_models import make_tti
 
 from c2i_lib.run.places import open_run
-from c2i_lib.stages.evaluation.scores import shown_images
-from c2i_lib.stages.images import generate_images, image_seed, read_images, read_metadata, save_png
+from c2i_lib.stages.evaluation.scores import sound_images
+from c2i_lib.stages.images import IMAGE_COLUMNS, generate_images, image_seed, read_images, read_metadata, save_png
 
 PROMPTS = ["a red bicycle", "a cat", "blurry photo of an old house", "a dog next to a tree, flat vector icon", "x"]
 SEEDS = [1, 2, 3, 4, 5]
@@ -38,15 +37,17 @@ def prompts_file(write_stage, tmp_path):
     return write_stage(tmp_path / "04_prompts", prompts=prompts_table(SEEDS, PROMPTS)) / "prompts.parquet"
 
 
+def render_all(prompts_file, folder, profile):
+    return generate_images(prompts_file, folder, profile.images, profile.seed, profile.name)
+
+
 def written_at(folder) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.png")}
 
 
 def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, tiny_profile):
-    table = generate_images(prompts_file, tmp_path / "05_images", tiny_profile)
-    assert table.columns.tolist() == (
-        "image_id prompt_id arm replicate concept sample prompt seed path sha256 flagged".split()
-    )
+    table = render_all(prompts_file, tmp_path / "05_images", tiny_profile)
+    assert table.columns.tolist() == list(IMAGE_COLUMNS)
     assert table["prompt"].tolist() == PROMPTS
     assert table["seed"].is_unique
     metadata = read_metadata(tmp_path / "05_images" / table["path"][2])
@@ -70,30 +71,34 @@ def test_pictures_of_explicit_prompts_are_flagged_and_no_judge_sees_them(write_s
     file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
     folder = tmp_path / "05_images"
     for _ in range(2):  # the second time from the pictures' own metadata
-        found = generate_images(file, folder, tiny_profile)
+        found = render_all(file, folder, tiny_profile)
         assert found["flagged"].tolist() == ["", "explicit", "", "explicit", ""]
         assert read_metadata(folder / "base-1.png")["flagged"] == "explicit"
         (folder / "images.parquet").unlink()
         (folder / "stage.json").unlink()
-    generate_images(file, folder, tiny_profile)
-    assert shown_images(folder / "images.parquet")["image_id"].tolist() == ["base-0", "base-2", "base-4"]
+    render_all(file, folder, tiny_profile)
+    assert sound_images(folder / "images.parquet")["image_id"].tolist() == ["base-0", "base-2", "base-4"]
 
 
 def test_models_of_an_arm_share_noise_and_have_pictures_of_their_own(write_stage, tmp_path, tiny_profile):
     table = pd.concat([prompts_table([1, 2], PROMPTS[:2]), prompts_table([1, 2], PROMPTS[2:4])], ignore_index=True)
     table = table.assign(replicate=[1, 1, 2, 2], prompt_id=["ft-0", "ft-1", "ft_2-0", "ft_2-1"], arm="ft")
     file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
-    found = generate_images(file, tmp_path / "05_images", tiny_profile)
+    found = render_all(file, tmp_path / "05_images", tiny_profile)
     assert found["replicate"].tolist() == [1, 1, 2, 2] and found["image_id"].is_unique
     assert found["seed"].tolist()[:2] == found["seed"].tolist()[2:]
     assert found["sha256"].nunique() == 4
     assert read_metadata(tmp_path / "05_images" / "ft_2-1.png")["replicate"] == 2
 
 
-def test_arms_are_compared_under_equal_noise(tiny_profile):
-    row = namedtuple("Row", "arm concept sample seed")
-    assert image_seed(row("ft", "cat", 0, 1), tiny_profile) == image_seed(row("base", "cat", 0, 2), tiny_profile)
-    assert image_seed(row("ft", "cat", 0, 1), tiny_profile) != image_seed(row("ft", "cat", 1, 1), tiny_profile)
+def test_arms_are_compared_under_equal_noise(write_stage, tmp_path, tiny_profile):
+    table = pd.concat([prompts_table([1, 2], PROMPTS[:2]), prompts_table([3, 4], PROMPTS[2:4])], ignore_index=True)
+    table = table.assign(arm=["ft", "ft", "base", "base"], prompt_id=["ft-0", "ft-1", "base-0", "base-1"])
+    file = write_stage(tmp_path / "04_prompts", prompts=table) / "prompts.parquet"
+    seeds = render_all(file, tmp_path / "05_images", tiny_profile)["seed"].tolist()
+    assert seeds[:2] == seeds[2:] == [image_seed(tiny_profile.seed, "cat", sample) for sample in (0, 1)]
+    others = {image_seed(7, "cat", 0), image_seed(7, "cat", 1), image_seed(7, "dog", 0), image_seed(8, "cat", 0)}
+    assert len(others) == 4
 
 
 def test_only_missing_and_changed_pictures_are_rendered_again(prompts_file, tmp_path, tiny_profile):
@@ -102,14 +107,14 @@ def test_only_missing_and_changed_pictures_are_rendered_again(prompts_file, tmp_
     The two are rendered in a batch of two, not of four.
     """
     folder = tmp_path / "05_images"
-    before = generate_images(prompts_file, folder, tiny_profile)
+    before = render_all(prompts_file, folder, tiny_profile)
     times, pixels = written_at(folder), read_images(folder / name for name in before["path"])
     (folder / "base-1.png").unlink()
     record = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
     record["outputs"]["base-3.png"] = "0" * 64
     (folder / "stage.json").write_text(json.dumps(record), encoding="utf-8")
 
-    after = generate_images(prompts_file, folder, tiny_profile)
+    after = render_all(prompts_file, folder, tiny_profile)
     changed = {name for name, time in written_at(folder).items() if times[name] != time}
     assert changed == {"base-1.png", "base-3.png"}
     assert_same_pictures(read_images(folder / name for name in after["path"]), pixels)
@@ -118,40 +123,40 @@ def test_only_missing_and_changed_pictures_are_rendered_again(prompts_file, tmp_
 
 def test_a_killed_run_goes_on_where_it_was_and_renders_truncated_pictures_again(prompts_file, tmp_path, tiny_profile):
     folder = tmp_path / "05_images"
-    generate_images(prompts_file, folder, tiny_profile)
+    render_all(prompts_file, folder, tiny_profile)
     times = written_at(folder)
     (folder / "stage.json").unlink()
     truncated = folder / "base-0.png"
     truncated.write_bytes(truncated.read_bytes()[:100])
 
-    generate_images(prompts_file, folder, tiny_profile)
+    render_all(prompts_file, folder, tiny_profile)
     assert {name for name, time in written_at(folder).items() if times[name] != time} == {"base-0.png"}
     assert read_metadata(truncated) is not None
 
 
 def test_the_same_batches_give_the_same_bytes(prompts_file, tmp_path, tiny_profile):
     """Made again from nothing, on the same machine, by the same versions."""
-    first, second = (generate_images(prompts_file, tmp_path / name / "05_images", tiny_profile) for name in "ab")
+    first, second = (render_all(prompts_file, tmp_path / name / "05_images", tiny_profile) for name in "ab")
     pd.testing.assert_frame_equal(first, second)
     assert first["sha256"].is_unique
 
 
 def test_other_settings_render_everything_again(prompts_file, tmp_path, tiny_profile):
     folder = tmp_path / "05_images"
-    generate_images(prompts_file, folder, tiny_profile)
+    render_all(prompts_file, folder, tiny_profile)
     times = written_at(folder)
     images = tiny_profile.images.model_copy(update={"steps": 2})
-    generate_images(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
+    render_all(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
     assert all(time != times[name] for name, time in written_at(folder).items())
     assert read_metadata(folder / "base-0.png")["steps"] == 2
 
 
 def test_another_batch_size_renders_nothing_again(prompts_file, tmp_path, tiny_profile):
     folder = tmp_path / "05_images"
-    generate_images(prompts_file, folder, tiny_profile)
+    render_all(prompts_file, folder, tiny_profile)
     times = written_at(folder)
     images = tiny_profile.images.model_copy(update={"batch_size": 1})
-    generate_images(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
+    render_all(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
     assert written_at(folder) == times
 
 
@@ -166,7 +171,7 @@ def test_pictures_of_a_broken_model_are_kept_and_flagged(prompts_file, tmp_path,
     unet.save_pretrained(broken / "unet")
     images = tiny_profile.images.model_copy(update={"model": str(broken)})
     folder = tmp_path / "05_images"
-    table = generate_images(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
+    table = render_all(prompts_file, folder, tiny_profile.model_copy(update={"images": images}))
     assert table["flagged"].eq("nan").all()
     assert read_metadata(folder / "base-0.png")["flagged"] == "nan"
     assert read_images([folder / "base-0.png"]).max() == 0
@@ -175,7 +180,7 @@ def test_pictures_of_a_broken_model_are_kept_and_flagged(prompts_file, tmp_path,
 def test_damaged_and_mistaken_pictures_are_rendered_again(prompts_file, tmp_path, tiny_profile):
     """They open, so only their hash, or what they say about themselves, tells."""
     folder = tmp_path / "05_images"
-    before = generate_images(prompts_file, folder, tiny_profile)
+    before = render_all(prompts_file, folder, tiny_profile)
     times, pixels = written_at(folder), read_images(folder / name for name in before["path"])
     (folder / "stage.json").unlink()  # as after a kill: no hashes of files are known
     metadata = read_metadata(folder / "base-1.png")
@@ -187,7 +192,7 @@ def test_damaged_and_mistaken_pictures_are_rendered_again(prompts_file, tmp_path
     assert read_images([folder / "base-1.png"])[0].shape == (16, 16, 3)
     shutil.copy(folder / "base-2.png", folder / "base-3.png")
 
-    after = generate_images(prompts_file, folder, tiny_profile)
+    after = render_all(prompts_file, folder, tiny_profile)
     assert {name for name, time in written_at(folder).items() if times[name] != time} == {"base-1.png", "base-3.png"}
     assert_same_pictures(read_images(folder / name for name in after["path"]), pixels)
 
@@ -233,7 +238,7 @@ def assert_same_outputs(run, other) -> None:
 def whole_run(tmp_path, tiny_profile, write_stage):
     """A run whose images were rendered by one process."""
     run, _ = make_run(tmp_path / "one", tiny_profile, write_stage)
-    generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+    render_all(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
     return run
 
 
@@ -247,7 +252,7 @@ def test_two_processes_write_the_pictures_of_one(whole_run, tmp_path, tiny_profi
         raise AssertionError("nothing was left to render")
 
     monkeypatch.setattr("c2i_lib.stages.images.load_pipeline", load)  # as notebook 05 afterwards
-    assert len(generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)) == 12
+    assert len(render_all(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)) == 12
 
 
 def test_killed_it_goes_on_without_rendering_anything_twice(whole_run, tmp_path, tiny_profile, write_stage):
@@ -261,6 +266,6 @@ def test_killed_it_goes_on_without_rendering_anything_twice(whole_run, tmp_path,
     process.wait()
     kept = {name: written for name, written in written_at(folder).items() if not name.startswith(".")}
     assert len(kept) >= 3
-    generate_images(run.folder(4) / "prompts.parquet", folder, run.profile)
+    render_all(run.folder(4) / "prompts.parquet", folder, run.profile)
     assert {name: written_at(folder)[name] for name in kept} == kept
     assert_same_outputs(run, whole_run)  # which were rendered in batches of four

@@ -84,8 +84,9 @@ def test_a_picture_of_a_run_finds_its_run(tmp_path, metadata):
     save_png(picture(), folder / "a.png", metadata | {"command": ["run", "--from", "5", "--to", "5"]})
     (folder.parent / "profile.yaml").write_text("name: smoke", encoding="utf-8")
     run = folder.parent
-    command = f"python -m c2i_lib run --from 5 --to 5 --profile {run}/profile.yaml --run-dir {run}"
-    assert describe(folder / "a.png").splitlines()[-1] == command
+    arguments = ["run", "--from", "5", "--to", "5", "--profile", f"{run}/profile.yaml", "--run-dir", str(run)]
+    command = shlex.split(describe(folder / "a.png").splitlines()[-1])
+    assert command == ["python", "-m", "c2i_lib", *arguments]
 
 
 def test_a_foreign_picture_is_refused(tmp_path, capfd):
@@ -119,7 +120,9 @@ def test_the_command_of_a_runs_picture_makes_it_again(run_copy, capfd, monkeypat
 
     def execute(run, number, profile, overrides):
         executed.append(number)
-        generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+        settings = run.profile
+        place = (run.folder(4) / "prompts.parquet", run.folder(5))
+        generate_images(*place, settings.images, settings.seed, settings.name)
 
     monkeypatch.setattr(pipeline, "execute", execute)
     wanted = sorted((run_copy / "05_images").glob("*.png"))[3]

@@ -13,7 +13,7 @@ from c2i_lib.records.stage import Stage
 from c2i_lib.stages.survey import formats
 from c2i_lib.stages.survey.build import add_repeats, assign, build_surveys, name_raters, order_items
 from c2i_lib.stages.survey.ratings import (
-    COLUMNS,
+    RATINGS_COLUMNS,
     collect_ratings,
     gather_answers,
     import_answers,
@@ -67,7 +67,7 @@ def images_file(tmp_path):
 @pytest.fixture
 def built(tmp_path, images_file, profile):
     """The folder of built surveys."""
-    build_surveys(images_file, tmp_path / "06_survey", profile)
+    build_surveys(images_file, tmp_path / "06_survey", profile.survey, profile.seed)
     return tmp_path / "06_survey"
 
 
@@ -184,7 +184,9 @@ def test_flagged_images_are_not_shown_and_counted_rightly(tmp_path, profile, cap
     images = make_images(("concept_only", *ARMS))
     flagged = ["ft-0-0", "concept_only-0-0"]  # the second is in no survey anyway
     images.loc[images["image_id"].isin(flagged), "flagged"] = "blank"
-    items = build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
+    items = build_surveys(
+        write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile.survey, profile.seed
+    )
     assert (items["kind"] == "image").sum() == 11 and not set(flagged) & set(items["image_id"])
     assert "1 flagged" in capsys.readouterr().out
 
@@ -194,7 +196,9 @@ def test_too_few_images_that_are_not_flagged_are_an_error_that_says_why(n_left, 
     images = make_images()
     images.loc[n_left:, "flagged"] = "nan"
     with pytest.raises(C2IError, match=f"found {n_left} of {len(images)} that are not flagged.*fp32"):
-        build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
+        build_surveys(
+            write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile.survey, profile.seed
+        )
 
 
 def test_of_an_arm_with_several_models_only_the_first_is_shown(tmp_path, profile, capsys):
@@ -204,7 +208,9 @@ def test_of_an_arm_with_several_models_only_the_first_is_shown(tmp_path, profile
     for name in ("image_id", "prompt_id", "path"):
         second[name] = second[name].str.replace("ft-", "ft_2-")
     images = pd.concat([first, second], ignore_index=True)
-    items = build_surveys(write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile)
+    items = build_surveys(
+        write_images(tmp_path / "05_images", images), tmp_path / "06_survey", profile.survey, profile.seed
+    )
     shown = set(items.loc[items["kind"] != "check", "image_id"])
     assert shown == set(first.loc[first["arm"] != "concept_only", "image_id"])
     assert "flagged" not in capsys.readouterr().out, "what is in no survey anyway is not counted"
@@ -212,8 +218,8 @@ def test_of_an_arm_with_several_models_only_the_first_is_shown(tmp_path, profile
 
 def test_collecting_ratings_does_not_build_the_survey_again(built, images_file, profile):
     record = (built / "stage.json").read_bytes()
-    collect_ratings(built, profile)
-    build_surveys(images_file, built, profile)
+    collect_ratings(built, profile.survey, profile.seed)
+    build_surveys(images_file, built, profile.survey, profile.seed)
     assert (built / "stage.json").read_bytes() == record
 
 
@@ -273,8 +279,8 @@ def write_scores(tmp_path):
 
 def test_simulated_ratings_say_so_and_pass_the_checks(built, tmp_path, profile):
     simulating = load_profile("smoke", {**OVERRIDES, "survey.simulate_raters": True})
-    ratings = collect_ratings(built, simulating, write_scores(tmp_path))
-    assert list(ratings.columns) == COLUMNS and ratings["simulated"].all()
+    ratings = collect_ratings(built, simulating.survey, simulating.seed, write_scores(tmp_path))
+    assert list(ratings.columns) == list(RATINGS_COLUMNS) and ratings["simulated"].all()
     items = pd.read_parquet(built / "items.parquet").set_index("item_id")
     checks = ratings[ratings["kind"] == "check"]
     for row in checks.itertuples():
@@ -283,7 +289,7 @@ def test_simulated_ratings_say_so_and_pass_the_checks(built, tmp_path, profile):
 
 def test_a_profile_for_people_takes_no_simulated_raters(built, tmp_path, profile):
     with pytest.raises(C2IError, match="takes no simulated raters"):
-        collect_ratings(built, profile, write_scores(tmp_path))
+        collect_ratings(built, profile.survey, profile.seed, write_scores(tmp_path))
 
 
 def fill(items, path, rater="anna", quality=3, faithfulness=4):
@@ -304,14 +310,14 @@ def of_survey(folder, number):
 
 
 def test_imported_answers_become_ratings(built, tmp_path, profile):
-    assert collect_ratings(built, profile).empty
+    assert collect_ratings(built, profile.survey, profile.seed).empty
     files = [fill(of_survey(built, 1), tmp_path / "a.csv"), fill(of_survey(built, 2), tmp_path / "b.csv", "ben", 1, 2)]
-    answers = import_answers(files, built, profile)
+    answers = import_answers(files, built, profile.survey)
     assert any("ben" in note for note in answers.attrs["notes"])  # not a rater that the survey expects: told
     for path in files:
         path.unlink()  # they are kept with the run
     for _ in range(2):
-        ratings = collect_ratings(built, profile, answers=gather_answers(built))
+        ratings = collect_ratings(built, profile.survey, profile.seed, answers=gather_answers(built))
         assert len(ratings) == 2 * len(pd.read_parquet(built / "items.parquet")) and not ratings["simulated"].any()
     means = ratings.pivot_table(index="rater", columns="question", values="rating")
     assert means.loc["anna"].tolist() == [4, 3] and means.loc["ben"].tolist() == [2, 1]
@@ -328,36 +334,36 @@ def test_answers_given_in_the_app_and_imported_ones_are_read_together(built, tmp
     responses.answer("rater_1", first, "quality", 2)
     responses.answer("rater_1", first, "faithfulness", None)
     responses.close()
-    import_answers([fill(of_survey(built, 2), tmp_path / "lab.csv")], built, profile)
-    ratings = collect_ratings(built, profile, answers=gather_answers(built))
+    import_answers([fill(of_survey(built, 2), tmp_path / "lab.csv")], built, profile.survey)
+    ratings = collect_ratings(built, profile.survey, profile.seed, answers=gather_answers(built))
     assert sorted(ratings["rater"].unique()) == ["anna", "rater_1"]
     of_app = ratings[ratings["rater"] == "rater_1"].set_index("question")["rating"]
     assert of_app["quality"] == 2 and np.isnan(of_app["faithfulness"])  # could not judge
 
 
 def test_the_same_answers_from_two_sources_are_refused_and_nothing_is_kept(built, tmp_path, profile):
-    import_answers([fill(of_survey(built, 1), tmp_path / "one.csv")], built, profile)
+    import_answers([fill(of_survey(built, 1), tmp_path / "one.csv")], built, profile.survey)
     with pytest.raises(C2IError, match="'anna' answered .* in two sources"):
-        import_answers([fill(of_survey(built, 1), tmp_path / "two.csv")], built, profile)
+        import_answers([fill(of_survey(built, 1), tmp_path / "two.csv")], built, profile.survey)
     assert [path.name for path in gather_answers(built)] == ["one.parquet"]
 
 
 def test_an_import_replaces_an_earlier_one_of_the_same_name(built, tmp_path, profile):
     path = fill(of_survey(built, 1), tmp_path / "one.csv", quality=1)
-    import_answers([path], built, profile)
-    import_answers([fill(of_survey(built, 1), path, quality=2)], built, profile)
-    ratings = collect_ratings(built, profile, answers=gather_answers(built))
+    import_answers([path], built, profile.survey)
+    import_answers([fill(of_survey(built, 1), path, quality=2)], built, profile.survey)
+    ratings = collect_ratings(built, profile.survey, profile.seed, answers=gather_answers(built))
     assert set(ratings.loc[ratings["question"] == "quality", "rating"]) == {2}
 
 
 def test_a_run_that_simulates_takes_no_answers_of_people(built, tmp_path):
     simulating = load_profile("smoke", {**OVERRIDES, "survey.simulate_raters": True})
     with pytest.raises(C2IError, match="simulates its raters"):
-        import_answers([fill(of_survey(built, 1), tmp_path / "one.csv")], built, simulating)
+        import_answers([fill(of_survey(built, 1), tmp_path / "one.csv")], built, simulating.survey)
 
 
 def test_answers_to_other_pictures_are_refused(built, profile):
     strange = pd.DataFrame([("anna", "i000000000000", "quality", 3.0, "", "")], columns=formats.COLUMNS)
     write_table(responses_folder(built) / "strange.parquet", strange)
     with pytest.raises(C2IError, match="in no survey of this run: i000000000000"):
-        collect_ratings(built, profile, answers=gather_answers(built))
+        collect_ratings(built, profile.survey, profile.seed, answers=gather_answers(built))

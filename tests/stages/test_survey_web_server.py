@@ -13,6 +13,7 @@ from survey_run import RESEARCHER, SECRETS, SEED, make_run, served
 
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.survey import formats
 from c2i_lib.stages.survey.web.server import create_app, listen, serve
 from c2i_lib.stages.survey.web.store import read_answers
 
@@ -235,6 +236,21 @@ def test_what_raters_type_is_shown_as_text_and_starts_no_formula(site, anna, res
     assert read_answers(site[1].responses.path)["comment"].eq("").all()
 
 
+def test_the_researchers_export_is_one_that_survey_import_reads(site, anna, researcher):
+    """Typed text, "cannot judge" and all: the same CSV, with the same guard, as ``survey export`` writes."""
+    items = items_of(anna)
+    for item, comment in zip(items, [" =1+1", "＝1+1", "'=1", "-"], strict=True):
+        for question, rating in (("quality", None), ("faithfulness", 3)):
+            anna.put(f"/answers/{item['item_id']}", json={"question": question, "rating": rating})
+        assert anna.put(f"/answers/{item['item_id']}", json={"comment": comment}).status_code == 200
+    path = site[1].folder / "export.csv"
+    path.write_bytes(researcher.get("/answers.csv").content)
+    assert "' =1+1" in path.read_text(encoding="utf-8") and "'＝1+1" in path.read_text(encoding="utf-8")
+    table = pd.read_parquet(site[1].folder.parent / "06_survey" / "items.parquet")
+    answers = formats.read_answers(path, table, load_profile("smoke").survey)
+    pd.testing.assert_frame_equal(answers, read_answers(site[1].responses.path))
+
+
 def test_the_researcher_sees_progress_and_links(site, anna, researcher):
     page = page_of(researcher).text
     assert all(f"{site[0]}/r/{token}" in page for token in site[1].tokens.values())
@@ -282,24 +298,24 @@ def test_answers_to_another_survey_are_not_mixed_in(tmp_path):
     with served(run) as (_, survey):
         survey.responses.answer("rater_1", "i_of_an_earlier_survey", "quality", 4)
     with pytest.raises(C2IError, match="06_responses away"):
-        create_app(run / "06_survey", load_profile("smoke"), RESEARCHER, "http://127.0.0.1")
+        create_app(run / "06_survey", load_profile("smoke").survey, RESEARCHER, "http://127.0.0.1")
 
 
 def test_a_run_without_a_survey_is_told_how_to_build_it(tmp_path):
     with pytest.raises(C2IError, match="--to 6"):
-        serve(tmp_path / "06_survey", load_profile("smoke"), port=0)
+        serve(tmp_path / "06_survey", load_profile("smoke").survey, port=0)
 
 
 def test_a_missing_picture_is_found_before_raters_find_it(tmp_path):
     run = make_run(tmp_path / "run")
     (run / "06_survey" / "pictures" / "i000000000003.png").unlink()
     with pytest.raises(C2IError, match="no picture of item i000000000003"):
-        create_app(run / "06_survey", load_profile("smoke"), RESEARCHER, "http://127.0.0.1")
+        create_app(run / "06_survey", load_profile("smoke").survey, RESEARCHER, "http://127.0.0.1")
 
 
 def test_a_port_in_use_is_named(tmp_path):
     with listen("127.0.0.1", 0) as taken, pytest.raises(C2IError, match="is in use"):
-        serve(make_run(tmp_path / "run") / "06_survey", load_profile("smoke"), port=taken.getsockname()[1])
+        serve(make_run(tmp_path / "run") / "06_survey", load_profile("smoke").survey, port=taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
@@ -307,7 +323,7 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     """On all addresses, links name this machine as others see it."""
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     run = make_run(tmp_path / "run")
-    serve(run / "06_survey", load_profile("smoke"), host=host, port=0)
+    serve(run / "06_survey", load_profile("smoke").survey, host=host, port=0)
     printed = capsys.readouterr().out
     links = pd.read_csv(run / "06_responses" / "links.csv")
     assert list(links.columns) == ["rater", "surveys", "link"] and list(links["rater"]) == ["rater_1", "rater_2"]
@@ -315,7 +331,8 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     assert f"{base_url}/researcher/" in printed and str(run / "06_responses" / "links.csv") in printed
     assert "0.0.0.0" not in printed and "demonstration" in printed
     assert (run / "06_responses").stat().st_mode & 0o077 == 0, "links are for the researcher alone"
-    serve(run / "06_survey", load_profile("smoke"), port=0, public_url="https://survey.example/")
+    serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url="https://survey.example/")
     assert pd.read_csv(run / "06_responses" / "links.csv")["link"].str.startswith("https://survey.example/r/").all()
-    with pytest.raises(C2IError, match="should be like https://"):
-        serve(run / "06_survey", load_profile("smoke"), port=0, public_url="survey.example")
+    for wrong in ("survey.example", "https://*", "https://*.example"):
+        with pytest.raises(C2IError, match="should be like https://"):
+            serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url=wrong)

@@ -157,7 +157,7 @@ def put_until_killed(port, token, items, acknowledged, flying, errors):
 def test_a_killed_server_has_kept_every_acknowledged_answer(tmp_path):
     """``kill -9`` in the middle of writing, ten times on one database."""
     raters = [f"rater_{number}" for number in range(4)]
-    run, profile = make_run(tmp_path / "run", 40, raters, size=8), load_profile("smoke")
+    run, settings = make_run(tmp_path / "run", 40, raters, size=8), load_profile("smoke").survey
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["c2i_lib.stages.survey.web.server"])
     links, n_acknowledged, tokens = run / "06_responses" / "links.csv", 0, set()
@@ -165,7 +165,7 @@ def test_a_killed_server_has_kept_every_acknowledged_answer(tmp_path):
     expected, errors = {}, []
     for _ in range(10):
         links.unlink(missing_ok=True)
-        server = context.Process(target=serve, args=(run / "06_survey", profile), kwargs={"port": 0}, daemon=True)
+        server = context.Process(target=serve, args=(run / "06_survey", settings), kwargs={"port": 0}, daemon=True)
         server.start()
         while not links.is_file():
             assert server.is_alive(), "the server ended before it served"

@@ -14,6 +14,7 @@ from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from c2i_lib.statistics.agreement import agreement, agreement_table, krippendorff_alpha, weighted_kappa
 from c2i_lib.statistics.agreement import coefficients as c
+from c2i_lib.statistics.bootstrap import Resampling
 
 NAN = np.nan
 # Krippendorff 2011, section C: four observers, twelve units, missing data.
@@ -225,7 +226,7 @@ def test_intervals_hold_the_value_and_cover_what_was_simulated():
         if truth is None:
             truth = weighted_kappa(ratings, range(1, 5), "quadratic")
             continue
-        table = agreement(ratings, range(1, 5), n_bootstrap=400, seed=study).set_index(["coefficient", "weights"])
+        table = agreement(ratings, range(1, 5), Resampling(400, seed=study)).set_index(["coefficient", "weights"])
         row = table.loc[("Cohen's kappa (mean over pairs)", "quadratic")]
         assert row["low"] < row["value"] < row["high"]
         covered += row["low"] <= truth <= row["high"]
@@ -243,7 +244,7 @@ def test_intervals_hold_the_value_and_cover_what_was_simulated():
     ],
 )
 def test_what_is_not_defined_is_nan_with_a_reason(ratings, reason):
-    table = agreement(ratings, range(1, 5), n_bootstrap=100).set_index(["coefficient", "weights"])
+    table = agreement(ratings, range(1, 5), Resampling(100)).set_index(["coefficient", "weights"])
     ac2 = table.loc[("Gwet's AC2", "quadratic"), "value"]
     undefined = table[table["value"].isna()]
     assert len(undefined) and undefined["reason"].str.contains(reason).all()
@@ -255,7 +256,7 @@ def test_what_is_not_defined_is_nan_with_a_reason(ratings, reason):
 
 
 def test_one_category_of_a_scale_of_one_point_is_not_a_number():
-    assert agreement(np.ones((3, 2)), [1], n_bootstrap=100)["value"].isna().all()
+    assert agreement(np.ones((3, 2)), [1], Resampling(100))["value"].isna().all()
 
 
 def test_agreement_table_has_each_question_over_all_surveys():
@@ -268,7 +269,7 @@ def test_agreement_table_has_each_question_over_all_surveys():
                     rating = 1 + (item + (shift if rater == 2 else 0)) % 4
                     rows.append((question, f"{survey}-{item}", f"{survey}-{rater}", rating))
     ratings = pd.DataFrame(rows, columns=["question", "image_id", "rater", "rating"])
-    table = agreement_table(ratings, scale_points=4, n_bootstrap=200)
+    table = agreement_table(ratings, 4, Resampling(200))
     assert table["question"].unique().tolist() == ["quality", "faithfulness"]
     assert set(table["n_items"]) == {24} and set(table["n_raters"]) == {6}
     assert table.loc[table["question"] == "quality", "value"].tolist() == pytest.approx([1] * len(c.COEFFICIENTS))

@@ -5,7 +5,7 @@ from scipy import stats
 from scipy.stats import permutation_test
 
 from c2i_lib.errors import C2IError
-from c2i_lib.statistics.bootstrap import cluster_interval, expanded_interval
+from c2i_lib.statistics.bootstrap import Resampling, cluster_interval, expanded_interval
 from c2i_lib.statistics.effects import (
     bootstrap_means,
     cliffs_delta,
@@ -33,7 +33,7 @@ def make_ratings(seed=0, n_concepts=8, arms=("base", "ft", "ft_tags"), effect=0.
 
 def test_intervals_hold_the_mean_and_widen_with_confidence():
     ratings = make_ratings()
-    narrow, wide = (bootstrap_means(ratings, "rating", 2000, level, seed=1) for level in (0.8, 0.99))
+    narrow, wide = (bootstrap_means(ratings, "rating", Resampling(2000, level, seed=1)) for level in (0.8, 0.99))
     for table in (narrow, wide):
         assert ((table["low"] < table["mean"]) & (table["mean"] < table["high"])).all()
     assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
@@ -43,7 +43,7 @@ def test_the_interval_resamples_concepts_not_ratings():
     # Ratings within a concept differ, concepts do not: between concepts nothing varies.
     rows = [("base", f"concept {concept}", rating) for concept in range(6) for rating in (1, 4)]
     values = pd.DataFrame(rows, columns=["arm", "concept", "rating"])
-    row = bootstrap_means(values, "rating", 500, 0.95, seed=0).iloc[0]
+    row = bootstrap_means(values, "rating", Resampling(500)).iloc[0]
     assert row[["mean", "low", "high"]].tolist() == pytest.approx([2.5, 2.5, 2.5])
 
 
@@ -51,22 +51,22 @@ def test_intervals_cover_the_true_mean_about_as_often_as_they_say():
     random, hits = np.random.default_rng(3), 0
     for _ in range(200):
         values = pd.DataFrame({"arm": "ft", "concept": range(30), "rating": random.normal(size=30)})
-        row = bootstrap_means(values, "rating", 200, 0.9, seed=0).iloc[0]
+        row = bootstrap_means(values, "rating", Resampling(200, 0.9)).iloc[0]
         hits += row["low"] <= 0 <= row["high"]
     assert 165 <= hits <= 192
 
 
 def test_every_concept_weighs_alike_and_must_occur_in_every_arm():
     values = pd.DataFrame({"arm": "ft", "concept": ["a", "a", "a", "b"], "rating": [1, 1, 1, 3]})
-    assert bootstrap_means(values, "rating", 100, 0.9, seed=0).loc[0, "mean"] == 2
+    assert bootstrap_means(values, "rating", Resampling(100, 0.9)).loc[0, "mean"] == 2
     values.loc[3, "arm"] = "base"
     with pytest.raises(C2IError, match="concept 'a' has no value in arm 'base'"):
-        bootstrap_means(values, "rating", 100, 0.9, seed=0)
+        bootstrap_means(values, "rating", Resampling(100, 0.9))
 
 
 def test_table1_has_the_means_and_deviations_of_pandas():
     ratings = make_ratings(questions=("quality", "faithfulness"))
-    table = table1(ratings, n_bootstrap=100).set_index(["question", "arm"])
+    table = table1(ratings, Resampling(100)).set_index(["question", "arm"])
     expected = ratings.groupby(["question", "arm"])["rating"].agg(["mean", "std", "size"]).loc[table.index]
     np.testing.assert_allclose(table["mean"], expected["mean"])
     np.testing.assert_allclose(table["sd"], expected["std"])
@@ -90,7 +90,7 @@ def test_p_is_that_of_scipys_exact_paired_permutation_test(effect):
         n_resamples=np.inf,
         vectorized=True,
     )
-    row = compare_arms(ratings, n_bootstrap=100).iloc[0]
+    row = compare_arms(ratings, resampling=Resampling(100)).iloc[0]
     assert row["p"] == pytest.approx(exact.pvalue, abs=0.015)
     assert row["difference"] == pytest.approx(exact.statistic)
 
@@ -101,12 +101,12 @@ def test_the_null_is_rejected_about_as_often_as_alpha():
         values = pd.DataFrame({"arm": np.repeat(["base", "ft"], 10), "concept": [*range(10)] * 2, "question": "q"})
         values["rating"] = random.normal(size=20) + values["concept"]
         values["image_id"] = values.index
-        rejected += compare_arms(values, n_bootstrap=100).loc[0, "p"] <= 0.05
+        rejected += compare_arms(values, resampling=Resampling(100)).loc[0, "p"] <= 0.05
     assert 2 <= rejected <= 20
 
 
 def test_all_pairs_are_compared_and_corrected_over_all_rows():
-    table = compare_arms(make_ratings(questions=("quality", "faithfulness")), n_bootstrap=200)
+    table = compare_arms(make_ratings(questions=("quality", "faithfulness")), resampling=Resampling(200))
     pairs = [("ft", "base"), ("ft_tags", "base"), ("ft_tags", "ft")]
     assert list(zip(table["arm"], table["baseline"], strict=True)) == pairs * 2
     np.testing.assert_allclose(table["p_holm"], holm(table["p"]))
@@ -124,7 +124,7 @@ def test_exchanging_the_arms_changes_the_sign_only():
 
 def test_the_same_seed_gives_the_same_table():
     ratings = make_ratings()
-    pd.testing.assert_frame_equal(compare_arms(ratings, seed=5), compare_arms(ratings, seed=5))
+    pd.testing.assert_frame_equal(*(compare_arms(ratings, resampling=Resampling(seed=5)) for _ in range(2)))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_words_claim_nothing_when_the_adjusted_p_is_large():
 def test_words_on_real_comparisons_never_claim_what_an_interval_does_not_show():
     claims = []
     for seed in range(20):
-        table = compare_arms(make_ratings(seed, effect=0.12), n_bootstrap=200)
+        table = compare_arms(make_ratings(seed, effect=0.12), resampling=Resampling(200))
         for row, sentence in zip(table.itertuples(), describe(table, 0.95)[1:], strict=True):
             claims.append((row.low <= 0 <= row.high, "is higher" in sentence or "is lower" in sentence))
     assert (True, True) not in claims and (False, True) in claims
@@ -157,7 +157,7 @@ def test_words_on_real_comparisons_never_claim_what_an_interval_does_not_show():
 def test_the_interval_of_few_concepts_is_about_that_of_students_t():
     """Normal values, where t is exact: plain percentiles of eight values would be a fifth too narrow."""
     values = np.random.default_rng(0).normal(size=(8, 500))
-    low, high = cluster_interval(values, 4000, 0.95, seed=1)
+    low, high = cluster_interval(values, Resampling(4000, seed=1))
     expected = 2 * stats.t.ppf(0.975, 7) * values.std(0, ddof=1) / np.sqrt(8)
     assert ((high - low) / expected).mean() == pytest.approx(1, abs=0.03)
 
@@ -171,7 +171,7 @@ def test_resamples_without_a_value_do_not_count(drawn, expected):
 
 
 def test_one_concept_has_no_interval():
-    low, high = cluster_interval(np.ones((1, 2)), 100, 0.95, seed=0)
+    low, high = cluster_interval(np.ones((1, 2)), Resampling(100))
     assert np.isnan(low).all() and np.isnan(high).all()
 
 
@@ -202,6 +202,6 @@ def test_differences_within_concepts_have_the_mean_of_the_comparison():
     ratings = make_ratings(questions=("quality", "faithfulness"))
     differences = concept_differences(ratings, "ft_tags", "base")
     assert len(differences) == 2 * 8
-    rows = compare_arms(ratings, n_bootstrap=100).query("arm == 'ft_tags' and baseline == 'base'")
+    rows = compare_arms(ratings, resampling=Resampling(100)).query("arm == 'ft_tags' and baseline == 'base'")
     means = differences.groupby("question", sort=False)["difference"].mean()
     np.testing.assert_allclose(means, rows["difference"])

@@ -5,12 +5,13 @@ import pytest
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics import mixed_model
-from c2i_lib.statistics.simulation import PAPER_SCALES, Design, shifted, simulate_studies
+from c2i_lib.statistics.simulation import Design, shifted, simulate_studies
+from c2i_lib.study import ITEM_SHARE, PAPER_SCALES
 
 
 def study():
     base = PAPER_SCALES["quality"][0]
-    ratings, _ = simulate_studies((base, shifted(base, 0.6)), Design(12, 2, 3), 1, seed=0)
+    ratings, _ = simulate_studies((base, shifted(base, 0.6)), Design(12, 2, 3), 1, 0, ITEM_SHARE["quality"])
     index = pd.MultiIndex.from_product(
         [["base", "ft"], range(12), range(2), range(3)], names=["arm", "concept", "n", "rater"]
     )

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from candidates import make_candidates
+from candidates import REPORTED, SELECTING, make_candidates
 
+from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.selection import best_of, choose, frontier, ranked, thresholds
 
 
@@ -40,28 +41,29 @@ def test_the_first_in_rank_is_the_chosen_one():
 
 def test_the_gate_is_a_quantile_of_the_bare_concepts_own_pictures():
     bare = pd.DataFrame({"concept": ["a"] * 5 + ["b"] * 5, "selecting_faithfulness": [*range(5), *range(10, 15)]})
-    assert thresholds(bare, 0.5).to_dict() == {"a": 2, "b": 12}
-    assert (thresholds(bare, None) == -np.inf).all()
+    assert thresholds(bare, 0.5, "selecting_faithfulness").to_dict() == {"a": 2, "b": 12}
+    assert (thresholds(bare, None, "selecting_faithfulness") == -np.inf).all()
 
 
 def test_one_candidate_is_no_choice():
     candidates, bare = make_candidates()
     ours = candidates[candidates["arm"] == "ft_tags"]
-    means = best_of(ours, bare, 1, None, n_draws=4000)[["quality", "faithfulness"]].mean()
+    means = best_of(ours, bare, 1, None, SELECTING, REPORTED, n_draws=4000)[["quality", "faithfulness"]].mean()
     assert means.tolist() == pytest.approx(ours[["quality", "faithfulness"]].mean().tolist(), abs=0.03)
 
 
 def test_all_candidates_leave_nothing_to_chance():
     candidates, bare = make_candidates()
     ours = candidates[candidates["arm"] == "base"]
-    table = best_of(ours, bare, 8, None, n_draws=3).set_index("concept")["quality"]
+    table = best_of(ours, bare, 8, None, SELECTING, REPORTED, n_draws=3).set_index("concept")["quality"]
     best = ours.loc[ours.groupby("concept")["selecting_quality"].idxmax()].set_index("concept")["quality"]
     pd.testing.assert_series_equal(table, best, check_names=False)
 
 
 def test_n_raises_quality_and_the_gate_gives_faithfulness_back():
     candidates, bare = make_candidates()
-    table = frontier(candidates, bare, (1, 4, 8), (None, 0.5), 200).set_index(["arm", "n", "gate"])
+    table = frontier(candidates, bare, (1, 4, 8), (None, 0.5), SELECTING, REPORTED, Resampling(200))
+    table = table.set_index(["arm", "n", "gate"])
     ours = table.loc["ft_tags"]
     free = ours[ours.index.get_level_values("gate").isna()]["quality"]
     assert free.is_monotonic_increasing and free.iloc[-1] > free.iloc[0] + 0.8
@@ -74,4 +76,4 @@ def test_n_raises_quality_and_the_gate_gives_faithfulness_back():
 def test_more_than_there_are_cannot_be_drawn():
     candidates, bare = make_candidates(n=3)
     with pytest.raises(ValueError, match="best of 4 asked for, but concept 'c0' has 3 candidates"):
-        best_of(candidates[candidates["arm"] == "base"], bare, 4, None)
+        best_of(candidates[candidates["arm"] == "base"], bare, 4, None, SELECTING, REPORTED)

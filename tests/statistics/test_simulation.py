@@ -5,11 +5,9 @@ import pytest
 from scipy.stats import binom, norm
 
 from c2i_lib.statistics.agreement import weighted_kappa
-from c2i_lib.statistics.bootstrap import cluster_interval
+from c2i_lib.statistics.bootstrap import Resampling, cluster_interval
 from c2i_lib.statistics.effects import sign_flip_p
 from c2i_lib.statistics.simulation import (
-    ITEM_SHARE,
-    PAPER_SCALES,
     RATER_SHARE,
     Design,
     cuts,
@@ -17,6 +15,7 @@ from c2i_lib.statistics.simulation import (
     shifted,
     simulate_studies,
 )
+from c2i_lib.study import ITEM_SHARE, PAPER_SCALES
 
 PAPER = Design(n_concepts=10, n_samples=5, n_raters=4)
 TABLE1 = {  # the paper: mean and standard deviation of base, ft, ft_tags
@@ -62,10 +61,10 @@ def test_intervals_of_means_and_differences_cover_the_truth_in_95_percent(studie
     values = [*(means[:, a] for a in range(3)), *(means[:, a] - means[:, b] for a, b in pairs)]
     wanted = [*(truth[:, a] for a in range(3)), *(truth[:, a] - truth[:, b] for a, b in pairs)]
     for value, target in zip(values, wanted, strict=True):
-        low, high = cluster_interval(value.T, 2000, 0.95, seed=1)
+        low, high = cluster_interval(value.T, Resampling(2000, seed=1))
         covered = ((low <= target) & (target <= high)).mean()
         assert 0.93 - 0.01 < covered < 0.97 + 0.01  # a hundredth is the noise of 1,000 studies
-    low, high = cluster_interval(np.concatenate(values).T, 2000, 0.95, seed=1)
+    low, high = cluster_interval(np.concatenate(values).T, Resampling(2000, seed=1))
     assert 0.93 < ((low <= np.concatenate(wanted)) & (np.concatenate(wanted) <= high)).mean() < 0.97
 
 
@@ -94,6 +93,6 @@ def test_a_shifted_scale_has_the_effect_that_was_asked_for():
 
 
 def test_the_same_seed_gives_the_same_study():
-    first, second, other = (simulate_studies(PAPER_SCALES["quality"], PAPER, 3, seed)[0] for seed in (0, 0, 1))
+    first, second, other = (simulate_studies(PAPER_SCALES["quality"], PAPER, 3, seed, 0.4)[0] for seed in (0, 0, 1))
     assert np.array_equal(first, second) and not np.array_equal(first, other)
     assert first.shape == (3, 3, 10, 5, 4) and set(np.unique(first)) <= {1, 2, 3, 4}

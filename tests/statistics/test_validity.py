@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.validity import judge_validity
 
 
@@ -27,7 +28,7 @@ def make(seed=0, noise=0.5, n_concepts=12):
 
 def test_the_values_are_scipys_and_a_plain_loops():
     ratings, scores = make()
-    table = judge_validity(ratings, scores, 200).set_index(["judge", "measure"])
+    table = judge_validity(ratings, scores, Resampling(200)).set_index(["judge", "measure"])
     people = ratings[ratings["question"] == "quality"].groupby("image_id")["rating"].mean()
     judge = scores.query("judge == 'good'").set_index("image_id")["score"].loc[people.index]
     assert table.loc[("good", "Spearman"), "value"] == pytest.approx(spearmanr(people, judge).statistic)
@@ -39,11 +40,11 @@ def test_the_values_are_scipys_and_a_plain_loops():
 
 def test_intervals_hold_the_value_and_resample_concepts():
     ratings, scores = make()
-    table = judge_validity(ratings, scores, 500)
+    table = judge_validity(ratings, scores, Resampling(500))
     assert ((table["low"] < table["value"]) & (table["value"] < table["high"])).all()
     few, _ = make(n_concepts=12), None
     repeated = few[0].assign(concept="one of two: " + (few[0]["concept"] > "concept 4").astype(str))
-    wide = judge_validity(repeated, few[1], 500)
+    wide = judge_validity(repeated, few[1], Resampling(500))
     assert (wide["high"] - wide["low"]).notna().all()
 
 
@@ -52,5 +53,7 @@ def test_repeats_and_what_could_not_be_judged_do_not_count():
     more = ratings.head(40).assign(kind="repeat", rating=1.0)
     unsure = ratings.copy()
     unsure.loc[unsure["image_id"] == "image 0", "rating"] = np.nan
-    assert judge_validity(pd.concat([ratings, more]), scores, 100).equals(judge_validity(ratings, scores, 100))
-    assert set(judge_validity(unsure, scores, 100)["n_images"]) == {59}
+    assert judge_validity(pd.concat([ratings, more]), scores, Resampling(100)).equals(
+        judge_validity(ratings, scores, Resampling(100))
+    )
+    assert set(judge_validity(unsure, scores, Resampling(100))["n_images"]) == {59}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from c2i_lib.errors import C2IError
 from c2i_lib.statistics.variance import decompose, seed_noise, variance_components
 
 
@@ -62,3 +63,42 @@ def test_the_noise_of_seeds_is_the_standard_error_of_a_difference():
         {"question": "quality", "component": ["concept", "prompt", "image seed"], "variance": [9, 3, 1]}
     )
     assert seed_noise(table, 10, 5)["quality"] == pytest.approx(np.sqrt(2 * 4 / 50))
+
+
+@pytest.mark.parametrize("name", ["question", "arm", "concept", "prompt_id", "image_id", "rater", "rating"])
+def test_a_missing_column_is_named_with_how_to_get_it(name):
+    with pytest.raises(C2IError, match=rf"takes the columns .*: add {name}: .*06_survey/ratings"):
+        decompose(crossed(n_concepts=4).drop(columns=name))
+
+
+@pytest.mark.parametrize(
+    "thin",
+    [
+        lambda table: table[table["rater"] == 0],  # of each image one rating
+        lambda table: table[table["concept"] == 0],
+        lambda table: table.assign(concept=table["prompt_id"]),
+    ],
+    ids=["one rater", "one concept", "a concept per prompt"],
+)
+def test_variances_that_cannot_be_told_apart_are_no_number_and_say_why(thin):
+    """They were zero, and so was the standard error from prompts and seeds: a study of one rater looked exact."""
+    table = decompose(thin(crossed(n_concepts=6)))
+    assert table[["variance", "share", "sd"]].isna().all(axis=None)
+    assert table["reason"].str.contains("cannot be told apart in these ratings").all()
+    assert np.isnan(seed_noise(table, 10, 5)["quality"])
+
+
+def test_an_arm_whose_variances_are_not_defined_is_left_out_and_named():
+    whole, other = crossed(n_concepts=20), crossed(n_concepts=20, seed=1)
+    table = decompose(pd.concat([whole, other[other["rater"] == 0].assign(arm="base")]))
+    assert table["variance"].tolist() == pytest.approx(decompose(whole)["variance"].tolist())
+    assert table["reason"].str.startswith("without base, where concept, ").all()
+    assert (decompose(whole)["reason"] == "").all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_ratings_have_no_variance_and_no_shares_of_it():
+    table = decompose(crossed(n_concepts=6).assign(rating=3.0))
+    assert (table["variance"] == 0).all() and table["share"].isna().all()
+    assert table["reason"].str.contains("all ratings of each arm are the same").all()
+    assert seed_noise(table, 10, 5)["quality"] == 0

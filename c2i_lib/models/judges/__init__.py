@@ -1,7 +1,7 @@
 """Judges: pictures and their concepts → scores.
 
-In: a judge's settings and pictures. Out: one score a picture. Pictures are scored against their concept, never against
-their prompt, in batches. Ignored: files, and which judge reports (``stages/evaluation``).
+In: a judge's settings and pictures. Out: one score per picture. Pictures are scored against their concept, never
+against their prompt, in batches. Ignored: files, and which judge reports (``stages/evaluation``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KINDS = {
 
 
 class Judge(Protocol):
-    """One score a picture, higher is better. ``measures``: quality, faithfulness, or preference (both at once).
+    """One score per picture, higher is better. ``measures``: quality, faithfulness, or preference (both at once).
 
     ``score`` takes one batch: uint8 pictures ``(height, width, 3)``, which may differ in size, and their concepts.
     The score of a picture does not depend on the others.

@@ -34,19 +34,19 @@ def head_file(head: str, revision: str | None = None) -> Path:
 
     Raises ``ModelError`` for a pickle, and when there is not exactly one such file.
     """
-    place = Path(head)
-    if place.suffix in PICKLES:
+    path = Path(head)
+    if path.suffix in PICKLES:
         raise ModelError(f"aesthetic head {head} is a pickle, which can run code; only safetensors are read. {CONVERT}")
-    if place.is_file():
-        return place
-    if not place.exists():
+    if path.is_file():
+        return path
+    if not path.exists():
         from huggingface_hub import snapshot_download
 
         try:
-            place = Path(snapshot_download(head, revision=revision, allow_patterns="*.safetensors"))
+            path = Path(snapshot_download(head, revision=revision, allow_patterns="*.safetensors"))
         except (OSError, ValueError) as error:
             raise ModelError(f"aesthetic head {head!r} is no file, folder or hub id in reach: {error}") from error
-    files = sorted(place.rglob("*.safetensors"))
+    files = sorted(path.rglob("*.safetensors"))
     if len(files) != 1:
         raise ModelError(f"aesthetic head {head} should hold one .safetensors file, found {len(files)}. {CONVERT}")
     return files[0]

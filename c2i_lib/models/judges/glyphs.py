@@ -81,12 +81,12 @@ def _edges(grey: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def statistics(pictures: torch.Tensor) -> torch.Tensor:
     """``(n, 12)``: how much of a picture has edges above each strength, at full and at half size (square roots)."""
-    found = []
+    features = []
     for scale in (1, 2):
         grey = torch.nn.functional.avg_pool2d(pictures, scale).mean(1)
         strength = torch.hypot(*_edges(grey)).flatten(1)
-        found += [(strength > edge).float().mean(1) for edge in EDGES]
-    return torch.stack(found, 1).sqrt()
+        features += [(strength > edge).float().mean(1) for edge in EDGES]
+    return torch.stack(features, 1).sqrt()
 
 
 def descriptors(pictures: torch.Tensor) -> torch.Tensor:

@@ -1,41 +1,68 @@
-"""Stages 07 and 08: ratings and judge scores → the tables behind every figure.
+"""Stage 07: ratings → the tables behind every figure of the survey.
 
-In: ``ratings.parquet`` and ``items.parquet``, or ``scores.parquet``. Out, in ``07_analysis/``: ``table1``,
-``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``, and ``validity``
-where people rated; in ``08_judges/analysis/``, and of further judges in ``08_judges/analysis_others/``: ``means`` and
-``comparison`` ``.parquet``.
+In: ``ratings.parquet`` and ``items.parquet``, and judges' scores where people rated. Out, in ``07_analysis/``:
+``table1``, ``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``, and
+``validity`` where people rated, each with the columns of ``columns`` below. Ignored: comments of raters.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
-from c2i_lib.config import Profile
+from c2i_lib.config.judges import Judges
+from c2i_lib.config.survey import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.statistics import mixed_model
-from c2i_lib.statistics.agreement import agreement_table
-from c2i_lib.statistics.agreement.raters import rater_table
-from c2i_lib.statistics.effects import compare_arms, concept_differences, in_order, table1
-from c2i_lib.statistics.power import power_table
-from c2i_lib.statistics.validity import judge_validity
-from c2i_lib.statistics.variance import decompose
-from c2i_lib.study import QUESTIONS
+from c2i_lib.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
+from c2i_lib.statistics.agreement.raters import rater_columns, rater_table
+from c2i_lib.statistics.bootstrap import Resampling
+from c2i_lib.statistics.effects import (
+    COMPARISON_COLUMNS,
+    DIFFERENCES_COLUMNS,
+    TABLE1_COLUMNS,
+    compare_arms,
+    concept_differences,
+    in_order,
+    table1,
+)
+from c2i_lib.statistics.power import POWER_COLUMNS, power_table
+from c2i_lib.statistics.simulation import Design
+from c2i_lib.statistics.validity import VALIDITY_COLUMNS, judge_validity
+from c2i_lib.statistics.variance import VARIANCE_COLUMNS, decompose
+from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
 POWER_CONCEPTS = (5, 10, 15, 20, 30, 50, 75, 100)
-
 POWER_EFFECTS = (0.15, 0.3, 0.5)  # points; the paper's gains are .15 and .23, its loss .30
+MIXED_MODEL_COLUMNS = {**mixed_model.EFFECTS_COLUMNS, "version": "str"}
 
 
-def read_ratings(ratings_file: Path, profile: Profile) -> pd.DataFrame:
-    """Ratings of all items without the raters that the profile leaves out.
+def columns(scale_points: int) -> dict[str, dict[str, str]]:
+    """The columns of every table of ratings on a scale of so many points: name of the table → column → dtype."""
+    tables = {
+        "table1": TABLE1_COLUMNS,
+        "comparison": COMPARISON_COLUMNS,
+        "differences": {**DIFFERENCES_COLUMNS, "arm": "str", "baseline": "str"},
+        "agreement": AGREEMENT_COLUMNS,
+        "raters": rater_columns(scale_points),
+        "variance": VARIANCE_COLUMNS,
+        "power": {**POWER_COLUMNS, "question": "str"},
+        "validity": VALIDITY_COLUMNS,
+    }
+    return {name: {**own, "simulated": "bool"} for name, own in tables.items()}
 
-    Raises ``C2IError`` when there are none yet, when simulated and human ratings are mixed, when the profile takes
-    people's only, and when it leaves out a rater who is not there.
+
+def read_ratings(ratings_file: Path, simulate_raters: bool, left_out_raters: Sequence[str] = ()) -> pd.DataFrame:
+    """Ratings of all items without the raters that are left out.
+
+    Raises ``C2IError`` when there are none yet, when simulated and human ratings are mixed, when they are simulated
+    although the run takes people's only (``simulate_raters`` is false), and when a rater to be left out is not there.
     """
     ratings = read_table(ratings_file)
     if ratings.empty:
@@ -46,37 +73,62 @@ def read_ratings(ratings_file: Path, profile: Profile) -> pd.DataFrame:
         )
     if ratings["simulated"].nunique() > 1:
         raise C2IError(f"{ratings_file} mixes simulated and human ratings, which must not be averaged")
-    if ratings["simulated"].any() and not profile.survey.simulate_raters:
-        raise C2IError(f"{ratings_file} is of simulated raters, and profile {profile.name} takes people's only")
-    unknown = set(profile.analysis.left_out_raters) - set(ratings["rater"])
+    if ratings["simulated"].any() and not simulate_raters:
+        raise C2IError(
+            f"{ratings_file} is of simulated raters, and this run takes people's only (survey.simulate_raters is "
+            "false): collect their answers, or set it to true"
+        )
+    unknown = set(left_out_raters) - set(ratings["rater"])
     if unknown:
         raise C2IError(
             f"analysis.left_out_raters names {sorted(unknown)}, but the raters are {sorted(ratings['rater'].unique())}"
         )
-    return ratings[~ratings["rater"].isin(profile.analysis.left_out_raters)].reset_index(drop=True)
+    return ratings[~ratings["rater"].isin(left_out_raters)].reset_index(drop=True)
 
 
-def images_only(ratings: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
-    """Ratings of images, each once a rater: no repeats, no checks, and nothing that a rater could not judge."""
+def images_only(ratings: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """Ratings of images, one row per rater and question: no repeats, no checks, nothing that could not be judged."""
     return in_order(ratings[ratings["kind"] == "image"].dropna(subset=["rating"]), arms)
 
 
-def _all_tables(ratings: pd.DataFrame, items: pd.DataFrame, profile: Profile) -> dict[str, pd.DataFrame]:
-    settings, points, arms = profile.analysis, profile.survey.scale_points, profile.survey.arms
-    numbers, images = (settings.n_bootstrap, settings.confidence, profile.seed), images_only(ratings, arms)
+def describe_ratings(ratings: pd.DataFrame) -> str:
+    """How many answers of how many raters these are, and up to when, in one line.
+
+    ``answered_at`` is empty for simulated raters, and for answers of tools that do not tell.
+    """
+    # Sources differ in how they write a time, so that the text that sorts last need not be the last answer.
+    times = pd.to_datetime(ratings["answered_at"], format="ISO8601", utc=True, errors="coerce").dropna()
+    last = f", the last of {times.max():%Y-%m-%d %H:%M} UTC" if len(times) else ""
+    who = "simulated raters" if ratings["simulated"].any() else "raters"
+    return f"{len(ratings)} answers of {ratings['rater'].nunique()} {who}{last}"
+
+
+def _power(survey: Survey, n_per_concept: int, seed: int) -> pd.DataFrame:
+    """Power of studies with more or fewer concepts, by raters as the paper's, from its base arm."""
+    designs = [Design(n, n_per_concept, survey.raters_per_survey) for n in POWER_CONCEPTS]
+    parts = [
+        power_table(designs, POWER_EFFECTS, PAPER_SCALES[question][0], ITEM_SHARE[question], seed=seed).assign(
+            question=question
+        )
+        for question in QUESTIONS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _all_tables(
+    ratings: pd.DataFrame, items: pd.DataFrame, survey: Survey, n_per_concept: int, resampling: Resampling
+) -> dict[str, pd.DataFrame]:
+    images, points = images_only(ratings, survey.arms), survey.scale_points
     pairs = combinations(dict.fromkeys(images["arm"]), 2)
     parts = [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
-    n_raters, n_samples = profile.survey.raters_per_survey, profile.prompts.n_per_concept
-    shape = (POWER_CONCEPTS, POWER_EFFECTS, n_samples, n_raters)
-    powers = [power_table(*shape, question, seed=profile.seed).assign(question=question) for question in QUESTIONS]
     return {
-        "table1": table1(images, *numbers),
-        "comparison": compare_arms(images, "rating", *numbers),
+        "table1": table1(images, resampling),
+        "comparison": compare_arms(images, "rating", resampling),
         "differences": pd.concat(parts, ignore_index=True),
-        "agreement": agreement_table(images, points, *numbers),
+        "agreement": agreement_table(images, points, resampling),
         "raters": rater_table(ratings, items, QUESTIONS, points),
         "variance": decompose(images),
-        "power": pd.concat(powers, ignore_index=True),
+        "power": _power(survey, n_per_concept, resampling.seed),
     }
 
 
@@ -84,53 +136,62 @@ def analyse_ratings(
     ratings_file: Path,
     items_file: Path,
     out_dir: Path,
-    profile: Profile,
+    survey: Survey,
+    n_per_concept: int,
+    resampling: Resampling,
+    left_out_raters: Sequence[str] = (),
+    judges: Judges | None = None,
     scores_file: Path | None = None,
     others_file: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """All tables of the survey: ``{name: table}``. With ``scores_file`` and ratings of people, ``validity`` compares
-    the judges with them, also those of ``others_file``. Raises ``C2IError`` as ``read_ratings`` does.
+    """All tables of the survey: ``{name: table}``, with the columns of ``columns``.
+
+    ``n_per_concept``: images of a concept and arm. With ``judges``, their ``scores_file`` and ratings of people,
+    ``validity`` compares the two, also the further judges of ``others_file``. Raises ``C2IError`` as ``read_ratings``
+    does.
     """
     folder = Path(out_dir)
-    key = {**profile.analysis.model_dump(), "seed": profile.seed, "scale_points": profile.survey.scale_points}
-    key |= {"raters_per_survey": profile.survey.raters_per_survey, "n_per_concept": profile.prompts.n_per_concept}
+    key = {**asdict(resampling), "left_out_raters": left_out_raters, "scale_points": survey.scale_points}
+    key |= {"raters_per_survey": survey.raters_per_survey, "n_per_concept": n_per_concept}
     inputs = [ratings_file, items_file, *(file for file in (scores_file, others_file) if file)]
     with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
-            ratings, items = read_ratings(ratings_file, profile), read_table(items_file)
-            results = _all_tables(ratings, items, profile)
+            ratings = read_ratings(ratings_file, survey.simulate_raters, left_out_raters)
+            results = _all_tables(ratings, read_table(items_file), survey, n_per_concept, resampling)
             simulated = bool(ratings["simulated"].any())
-            if scores_file and not simulated:
-                numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
+            if judges and scores_file and not simulated:
                 others = read_table(others_file) if others_file else None
-                judged = _judged(read_table(scores_file), others, profile)
-                results["validity"] = judge_validity(ratings, judged, *numbers)
+                judged = _judged(read_table(scores_file), others, judges)
+                results["validity"] = judge_validity(ratings, judged, resampling)
             for name, table in results.items():
-                write_table(folder / f"{name}.parquet", table.assign(simulated=simulated))
+                table = table.assign(simulated=simulated)
+                write_table(folder / f"{name}.parquet", table, columns(survey.scale_points)[name])
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
 
 
-def _judged(scores: pd.DataFrame, others: pd.DataFrame | None, profile: Profile) -> pd.DataFrame:
+def _judged(scores: pd.DataFrame, others: pd.DataFrame | None, judges: Judges) -> pd.DataFrame:
     """Scores for ``judge_validity``. A reporting judge, called by its kind, is compared with the ratings of its own
     question, a further one with both."""
     parts = [
-        scores[["image_id"]].assign(judge=judge.kind, question=question, score=scores[question])
-        for question, judge in zip(QUESTIONS, (profile.judges.quality, profile.judges.faithfulness), strict=True)
+        scores[["image_id"]].assign(judge=getattr(judges, question).kind, question=question, score=scores[question])
+        for question in QUESTIONS
     ]
     parts += [others.assign(question=question) for question in QUESTIONS] if others is not None else []
     return pd.concat(parts, ignore_index=True)
 
 
-def fit_mixed_model(ratings_file: Path, out_dir: Path, profile: Profile) -> tuple[pd.DataFrame, str]:
+def fit_mixed_model(
+    ratings_file: Path, out_dir: Path, survey: Survey, confidence: float, left_out_raters: Sequence[str] = ()
+) -> tuple[pd.DataFrame, str]:
     """The ordinal mixed model of R's clmm: its effects, and what ran. An empty table and why, where R is missing."""
     folder = Path(out_dir) / "mixed_model"
     if not mixed_model.available():
         return pd.DataFrame(), f"The mixed model did not run: {mixed_model.HOW_TO_GET_R}."
-    settings = {"arms": profile.survey.arms, **profile.analysis.model_dump(exclude={"n_bootstrap"})}
-    with Stage(folder, settings, [ratings_file], __name__) as stage:
+    key = {"arms": survey.arms, "confidence": confidence, "left_out_raters": left_out_raters}
+    with Stage(folder, key, [ratings_file], __name__) as stage:
         if not stage.done:
-            images = images_only(read_ratings(ratings_file, profile), profile.survey.arms)
-            effects, version = mixed_model.fit(images, profile.analysis.confidence)
-            write_table(folder / "effects.parquet", effects.assign(version=version))
+            ratings = read_ratings(ratings_file, survey.simulate_raters, left_out_raters)
+            effects, version = mixed_model.fit(images_only(ratings, survey.arms), confidence)
+            write_table(folder / "effects.parquet", effects.assign(version=version), MIXED_MODEL_COLUMNS)
     effects = pd.read_parquet(folder / "effects.parquet")
     return effects.drop(columns="version"), f"The mixed model ran in {effects['version'].iloc[0]}."

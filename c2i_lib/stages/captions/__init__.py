@@ -1,8 +1,8 @@
 """Stage 01: a caption source → clean, disjoint splits.
 
 In: captions from files, the hub or the embedded world (``sources.py``). Out, in ``01_captions/``:
-``finetune_train``, ``finetune_eval``, ``mining`` and ``length`` ``.parquet`` (``caption_id, text`` and, where the
-source has it, ``url``) and ``report.json`` (rows read, kept, and dropped by reason). Batches are cleaned by
+``finetune_train``, ``finetune_eval``, ``mining`` and ``length`` ``.parquet`` (``splits.SPLIT_COLUMNS``) and
+``report.json`` (rows read, kept, and dropped by reason). Batches are cleaned by
 ``cleaning.py``, each by itself, and handed to the splits in order by ``splits.py``. Ignored: the pictures that
 belong to the captions.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from c2i_lib.config import Captions, Profile
+from c2i_lib.config import Captions
 from c2i_lib.errors import CaptionError
 from c2i_lib.records.files import write_json
 from c2i_lib.records.stage import Stage
@@ -73,50 +73,50 @@ def _fill(folder: Path, sizes: dict[str, int], settings: Captions, size: int, n_
         if not splitter.full:
             raise TooFewCaptionsError
     counts = dict(zip(REASONS, splitter.counts.tolist(), strict=True))
-    kept = counts.pop("kept")
+    n_kept = counts.pop("kept")
     report = {
         "source": settings.source,
         "revision": reading.revision,
         "text_column": reading.text_column,
-        "read": sum(counts.values()) + kept,
+        "read": sum(counts.values()) + n_kept,
         "dropped": counts,
-        "kept": kept,
+        "kept": n_kept,
         "splits": sizes,
         "skipped_shards": reading.skipped_shards,
     }
-    return report, sum(sizes.values()) - kept
+    return report, sum(sizes.values()) - n_kept
 
 
-def _missing(report: dict, missing: int) -> CaptionError:
+def _too_few(report: dict, n_missing: int) -> CaptionError:
     reasons = ", ".join(f"{reason} {n}" for reason, n in report["dropped"].items() if n) or "none"
     return CaptionError(
         f"{report['source']}: {report['kept']} captions are left of {report['read']} after cleaning (dropped: "
-        f"{reasons}), but the profile asks for {sum(report['splits'].values())}: {missing} are missing. Give a larger "
-        "source, lower captions.n_finetune, n_mining or n_length, or shrink all splits with captions.shrink=true"
+        f"{reasons}), but the profile asks for {sum(report['splits'].values())}: {n_missing} are missing. Give a "
+        "larger source, lower captions.n_finetune, n_mining or n_length, or shrink all splits with captions.shrink=true"
     )
 
 
 def prepare_captions(
-    source: str, out_dir: Path, profile: Profile, batch_size: int = BATCH_SIZE, n_workers: int | None = None
+    out_dir: Path, settings: Captions, batch_size: int = BATCH_SIZE, n_workers: int | None = None
 ) -> dict:
-    """Clean ``source`` and write the four splits, in the source's order (the paper took "the first" captions).
+    """Clean the source of ``settings`` and write the four splits, in its order (the paper took "the first" captions).
 
-    ``n_workers``: threads, one a processor by default. Neither it nor ``batch_size`` changes a byte of the result.
+    ``n_workers``: threads, one per processor by default. Neither it nor ``batch_size`` changes a byte of the result.
     Returns the report. Raises ``CaptionError`` when too few captions are left and the profile does not let the
     splits shrink; shrunk, they keep their proportions.
     """
-    folder, settings = Path(out_dir), profile.captions.model_copy(update={"source": str(source)})
+    folder = Path(out_dir)
     key = {**settings.model_dump(), "files": fingerprint(settings.source)}
     words = [Path(settings.explicit_words)] if settings.explicit_words else []
     with Stage(folder, key, code=__name__, others=words) as stage:
         if not stage.done:
             sizes = split_sizes(settings)
             while True:
-                report, missing = _fill(folder, sizes, settings, batch_size, n_workers or os.cpu_count() or 1)
-                if not missing:
+                report, n_missing = _fill(folder, sizes, settings, batch_size, n_workers or os.cpu_count() or 1)
+                if not n_missing:
                     break
                 if not settings.shrink or report["kept"] < 10 * len(SPLITS):
-                    raise _missing(report, missing)
+                    raise _too_few(report, n_missing)
                 share = report["kept"] / sum(sizes.values())
                 sizes = {name: max(1, int(n * share)) for name, n in sizes.items()}
                 print(f"{report['kept']} captions are fewer than the profile asks for: the splits shrink to {sizes}")

@@ -1,6 +1,6 @@
 """The kernel of stage 01: a batch of captions as they come → the same captions, clean, and why each is dropped.
 
-In: one batch of a caption source (``text`` and what else it has). Out: clean texts and one reason a row. A batch
+In: one batch of a caption source (``text`` and what else it has). Out: clean texts and one reason per row. A batch
 knows nothing of other batches, so batches can be cleaned in any order, by threads here or on a cluster.
 Ignored: duplicates, which need all batches (``splits.py``).
 """
@@ -42,9 +42,9 @@ _TAG = r"</?[a-zA-Z][^<>]*>|<!--[^<>]*-->"
 # Controls, soft hyphens, zero-width spaces, marks of writing direction, byte order marks, private use.
 _INVISIBLE = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}"
 _INVISIBLE += r"\x{2060}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}\x{E000}-\x{F8FF}]"
-# Joiners build emoji and words of Persian and Hindi; beside an ASCII sign they only hide something.
+# Joiners build emoji and words of Persian and Hindi; beside an ASCII character they only hide something.
 _JOINERS = (r"([\x00-\x7f]|^)[\x{200C}\x{200D}]+", r"[\x{200C}\x{200D}]+([\x00-\x7f]|$)")
-# White space that is not one plain blank: another sign first, or a blank and more.
+# White space that is not one plain blank: another character first, or a blank and more.
 _OTHER_SPACE = r"[\t-\r\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 _SPACES = rf"(?:{_OTHER_SPACE}| [\s\x0b\x{{85}}\pZ])[\s\x0b\x{{85}}\pZ]*"
 # Rows without any of these are clean already: most are, and one look is cheaper than five.
@@ -95,7 +95,7 @@ def _mend(texts: pa.Array) -> pa.Array:
 
 
 def normalise_texts(texts: pa.Array) -> pa.Array:
-    """Captions without entities, tags, controls and invisible signs, in Unicode NFC, with single spaces.
+    """Captions without entities, tags, controls and invisible characters, in Unicode NFC, with single spaces.
 
     ``texts``: string array without nulls. Real captions hold ``caldosa,&#34;`` and ``<span class=meta>``.
     """
@@ -121,7 +121,7 @@ def hash_texts(texts: pa.Array) -> np.ndarray:
 
 
 def near_form(texts: pa.Array) -> pa.Array:
-    """What near duplicates share: letters and digits in lower case, without accents, signs and spaces."""
+    """What near duplicates share: letters and digits in lower case, without accents, punctuation and spaces."""
     plain = pc.utf8_lower(pc.utf8_normalize(texts, "NFKD"))
     return pc.replace_substring_regex(plain, r"[^\pL\pN]+", "")
 
@@ -131,7 +131,8 @@ def _languages(texts: pa.Array) -> list[str]:
         import pycld2
     except ImportError as error:
         raise MissingPackageError(
-            "captions.languages needs the package pycld2. Run: python -m pip install -r requirements.txt"
+            "captions.languages needs the package pycld2, which is the extra 'languages' of c2i. "
+            "Run: python -m pip install pycld2==0.42 (on Linux with an arm64 processor it needs a C++ compiler)"
         ) from error
     return [pycld2.detect(text, bestEffort=True)[2][0][1] for text in texts.to_pylist()]
 
@@ -144,9 +145,9 @@ def _drop(reasons: np.ndarray, reason: str, mask: pa.Array | np.ndarray) -> None
 
 def _drop_kept(reasons: np.ndarray, reason: str, texts: pa.Array, test: Callable[[pa.Array], np.ndarray]) -> None:
     """As ``_drop``, for a costly ``test`` that only sees rows that are still kept."""
-    kept = np.flatnonzero(reasons == 0)
-    if len(kept):
-        reasons[kept[test(texts.take(pa.array(kept)))]] = CODES[reason]
+    rows = np.flatnonzero(reasons == 0)
+    if len(rows):
+        reasons[rows[test(texts.take(pa.array(rows)))]] = CODES[reason]
 
 
 def clean_batch(batch: pa.RecordBatch, settings: Captions, words: tuple[str, ...]) -> Cleaned:
@@ -157,7 +158,7 @@ def clean_batch(batch: pa.RecordBatch, settings: Captions, words: tuple[str, ...
     _drop(reasons, "null", pc.is_null(texts))
     texts = pc.fill_null(texts, "")
     _drop(reasons, "too_long", _is_longer(texts, settings.max_characters))
-    # What is too long is not worth the work: ten million signs would hold up the batch.
+    # What is too long is not worth the work: ten million characters would hold up the batch.
     texts = normalise_texts(pc.if_else(pa.array(reasons == 0), texts, ""))
     _drop(reasons, "undecodable", _is_undecodable(texts))
     _drop(reasons, "empty", pc.equal(texts, ""))
@@ -167,8 +168,8 @@ def clean_batch(batch: pa.RecordBatch, settings: Captions, words: tuple[str, ...
     if settings.min_similarity is not None and "similarity" in columns:
         _drop(reasons, "similarity", pc.less(batch["similarity"].cast(pa.float64()), settings.min_similarity))
     if settings.languages:
-        wanted = np.array(settings.languages)
-        _drop_kept(reasons, "language", texts, lambda part: ~np.isin(_languages(part), wanted))
+        languages = np.array(settings.languages)
+        _drop_kept(reasons, "language", texts, lambda part: ~np.isin(_languages(part), languages))
     _drop(reasons, "explicit", is_explicit(texts, words))
     if settings.disguised_words:
         _drop_kept(reasons, "disguised", texts, lambda part: is_disguised(part, words))
@@ -200,15 +201,15 @@ def _is_without_letter(texts: pa.Array) -> np.ndarray:
 
 
 def _keys(texts: pa.Array, urls: pa.Array | None, reasons: np.ndarray, duplicates: str) -> tuple[np.ndarray, ...]:
-    kept = np.flatnonzero(reasons == 0)
-    texts = texts.take(pa.array(kept))
+    rows = np.flatnonzero(reasons == 0)
+    texts = texts.take(pa.array(rows))
     text_keys, duplicate_keys = np.zeros(len(reasons), np.uint64), np.zeros(len(reasons), np.uint64)
-    text_keys[kept] = hash_texts(texts)
+    text_keys[rows] = hash_texts(texts)
     if duplicates == "near":
-        duplicate_keys[kept] = hash_texts(near_form(texts))
+        duplicate_keys[rows] = hash_texts(near_form(texts))
     elif duplicates == "url_text" and urls is not None:
-        pairs = pc.binary_join_element_wise(urls.take(pa.array(kept)), texts, "\n")
-        duplicate_keys[kept] = hash_texts(pairs)
+        pairs = pc.binary_join_element_wise(urls.take(pa.array(rows)), texts, "\n")
+        duplicate_keys[rows] = hash_texts(pairs)
     else:
-        duplicate_keys[kept] = text_keys[kept]
+        duplicate_keys[rows] = text_keys[rows]
     return text_keys, duplicate_keys

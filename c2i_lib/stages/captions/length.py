@@ -1,7 +1,7 @@
 """The length of a caption in tokens: how long a prompt should be.
 
 In: the ``length`` captions and the language model's tokenizer. Out, in ``01_captions/length/``: ``lengths.parquet``
-(``n_tokens, captions``: how many captions have so many tokens) and ``length.json``. The paper "estimated the mean token
+(``LENGTH_COLUMNS``: how many captions have so many tokens) and ``length.json``. The paper "estimated the mean token
 length on a set of 300,000 captions using the GPT2 tokenizer" for "the caption generation length" (Experiments).
 Ignored: begin and end tags.
 """
@@ -22,6 +22,7 @@ from c2i_lib.models.language_model import load_tokenizer
 from c2i_lib.records.files import write_json, write_table
 from c2i_lib.records.stage import Stage, read_table
 
+LENGTH_COLUMNS = {"n_tokens": "int64", "captions": "int64"}
 _BATCH_SIZE = 10_000  # captions
 
 
@@ -46,7 +47,8 @@ def measure_length(captions: Path, out_dir: Path, settings: LanguageModel) -> di
             texts = read_table(captions)["text"].tolist()
             counts = count_tokens(texts, load_tokenizer(settings.model, settings.revision))
             values, numbers = np.unique(counts, return_counts=True)
-            write_table(folder / "lengths.parquet", pd.DataFrame({"n_tokens": values, "captions": numbers}))
+            table = pd.DataFrame({"n_tokens": values, "captions": numbers})
+            write_table(folder / "lengths.parquet", table, LENGTH_COLUMNS)
             result = {"captions": len(counts), "mean_tokens": round(float(counts.mean()), 3)}
             result |= {"sd_tokens": round(float(counts.std()), 3), "median_tokens": float(np.median(counts))}
             result |= {"p95_tokens": float(np.quantile(counts, 0.95)), "tokens": round(float(counts.mean()))}

@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from c2i_lib.config import Captions
-from c2i_lib.errors import CaptionError
+from c2i_lib.errors import CaptionError, MissingPackageError
 
 TEXT_COLUMNS = ("text", "caption")
 # Names in any case, as LAION-400M has them, and what they are called here.
 _EXTRA_COLUMNS = {"url": "url", "nsfw": "nsfw", "similarity": "similarity"}
-_KINDS = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
+_SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
 _PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _BUFFER = 1 << 20  # bytes
 _BROKEN = (pa.ArrowException, OSError, ValueError, EOFError, KeyError)
@@ -54,7 +54,8 @@ class _File:
         return _PACKED.get(Path(self.path).suffix.lower())
 
     @property
-    def kind(self) -> str:
+    def suffix(self) -> str:
+        """Of the data, without that of its packing."""
         name = Path(self.path)
         return (name.with_suffix("") if self.packing else name).suffix.lower()
 
@@ -65,6 +66,13 @@ class _File:
         return pa.CompressedInputStream(pa.PythonFile(raw), self.packing) if self.packing else raw
 
 
+def _install(source: str) -> str:
+    """How to get the packages of a URL, where we know it; fsspec's own error names those of other protocols."""
+    if not source.startswith(("http://", "https://")):
+        return ""
+    return " It is the extra 'web' of c2i. Run: python -m pip install aiohttp==3.14.5"
+
+
 def list_files(source: str) -> list[_File]:
     """The shards of a file, folder, glob or fsspec URL, sorted by name.
 
@@ -72,23 +80,26 @@ def list_files(source: str) -> list[_File]:
     """
     try:
         system, path = fsspec.core.url_to_fs(source)
-        if system.isdir(path):
-            found = [name for name in system.ls(path, detail=False) if _File(system, name).kind in _KINDS]
+        is_page = "http" in system.protocol and _File(system, path).suffix in _SUFFIXES
+        if not is_page and system.isdir(path):  # of a page, isdir reads the whole content in search of links
+            paths = [name for name in system.ls(path, detail=False) if _File(system, name).suffix in _SUFFIXES]
         else:
-            found = system.glob(path) if set(path) & set("*?[") else [path] if system.exists(path) else []
+            paths = system.glob(path) if set(path) & set("*?[") else [path] if system.exists(path) else []
     except PermissionError as error:
         raise CaptionError(f"no permission to read {source}: {error}") from error
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        raise MissingPackageError(f"captions.source {source!r} cannot be opened: {error}.{_install(source)}") from error
+    except ValueError as error:
         raise CaptionError(f"captions.source {source!r} cannot be opened: {error}") from error
-    files = [_File(system, name) for name in sorted(found)]
+    files = [_File(system, name) for name in sorted(paths)]
     if not files:
         raise CaptionError(
             f"captions.source: {source} does not exist or has no data: give a file, folder or glob of "
-            f"{', '.join(_KINDS)} (also .gz, .zst), a URL of them, hub:<data set id>, or embedded"
+            f"{', '.join(_SUFFIXES)} (also .gz, .zst), a URL of them, hub:<data set id>, or embedded"
         )
     for file in files:
-        if file.kind not in _KINDS:
-            raise CaptionError(f"cannot read {file.path}: expected {', '.join(_KINDS)}, also packed as .gz or .zst")
+        if file.suffix not in _SUFFIXES:
+            raise CaptionError(f"cannot read {file.path}: expected {', '.join(_SUFFIXES)}, also packed as .gz or .zst")
     return files
 
 
@@ -102,28 +113,28 @@ def fingerprint(source: str) -> list[list]:
     rows = []
     for file in list_files(source):
         details = file.system.info(file.path)
-        changed = details.get("mtime", details.get("LastModified", details.get("created", "")))
+        changed = next((details[key] for key in ("mtime", "LastModified", "created", "ETag") if key in details), "")
         rows.append([Path(file.path).name, details.get("size"), str(changed)])
     return rows
 
 
-def _pick_columns(columns: Sequence[str], wanted: str | None, where: str) -> dict[str, str]:
+def _pick_columns(columns: Sequence[str], text_column: str | None, where: str) -> dict[str, str]:
     """The source's names of ``text``, ``url``, ... Raises ``CaptionError`` without exactly one caption column."""
-    if wanted:
-        candidates = [name for name in columns if name == wanted]
+    if text_column:
+        candidates = [name for name in columns if name == text_column]
     else:
         candidates = [name for name in columns if str(name).lower() in TEXT_COLUMNS]
     if len(candidates) != 1:
-        expected = repr(wanted) if wanted else " or ".join(TEXT_COLUMNS)
+        expected = repr(text_column) if text_column else " or ".join(TEXT_COLUMNS)
         raise CaptionError(
             f"{where}: expected one caption column named {expected} (in any case), found {len(candidates)} "
             f"({candidates}): set captions.text_column to one of {list(columns)}"
         )
     picked = {"text": candidates[0]}
     for name in columns:
-        kind = _EXTRA_COLUMNS.get(str(name).lower())
-        if kind and kind not in picked and name != candidates[0]:
-            picked[kind] = name
+        extra = _EXTRA_COLUMNS.get(str(name).lower())
+        if extra and extra not in picked and name != candidates[0]:
+            picked[extra] = name
     return picked
 
 
@@ -133,17 +144,17 @@ def _read_parquet(file: _File, settings: Captions, size: int, reading: Reading) 
     with pq.ParquetFile(file.path if is_local else file.open(), pre_buffer=False, buffer_size=_BUFFER) as parquet:
         picked = _pick_columns(parquet.schema_arrow.names, settings.text_column, file.path)
         reading.text_column = picked["text"]
-        found = parquet.schema_arrow.field(picked["text"]).type
-        kind = found.value_type if pa.types.is_dictionary(found) else found
+        column_type = parquet.schema_arrow.field(picked["text"]).type
+        value_type = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
         is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-        if not any(test(kind) for test in is_text):
-            raise CaptionError(f"{file.path}: column {picked['text']!r} should hold text, but holds {found}")
+        if not any(test(value_type) for test in is_text):
+            raise CaptionError(f"{file.path}: column {picked['text']!r} should hold text, but holds {column_type}")
         for batch in parquet.iter_batches(size, columns=list(picked.values())):
             yield pa.RecordBatch.from_arrays([batch[name] for name in picked.values()], names=list(picked))
 
 
 def _read_table(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
-    options = {"sep": "\t" if file.kind == ".tsv" else ",", "dtype": str, "na_filter": False}
+    options = {"sep": "\t" if file.suffix == ".tsv" else ",", "dtype": str, "na_filter": False}
     options |= {"encoding": "utf-8", "encoding_errors": "replace"}
     with file.open() as stream:
         columns = list(pd.read_csv(stream, nrows=0, **options).columns)
@@ -206,7 +217,7 @@ def _read_files(settings: Captions, size: int, reading: Reading) -> Iterator[pa.
     for file in files:
         n_rows = 0
         try:
-            for batch in _READERS[file.kind](file, settings, size, reading):
+            for batch in _READERS[file.suffix](file, settings, size, reading):
                 yield batch
                 n_rows += len(batch)
         except (*_BROKEN, CaptionError) as error:

@@ -1,6 +1,6 @@
 """Clean batches → disjoint splits, written as a stream.
 
-In: ``Cleaned`` batches in the order of the source. Out: one Parquet file a split and the counts. The first kept
+In: ``Cleaned`` batches in the order of the source. Out: one Parquet file per split, and the counts. The first kept
 captions go to the first split, the next to the second, and so on, as the paper took "the first 450,000". No text is
 in two splits, whatever duplicates a split may keep. The bytes depend on the rows, not on the batches.
 """
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages.captions.cleaning import CODES, REASONS, Cleaned
 
+SPLIT_COLUMNS = {"caption_id": "str", "text": "str", "url": "str"}  # url: where the source has one
 _ROW_GROUP = 131_072  # rows
 # Captions rarely repeat, and nobody looks them up by their alphabetic range.
 _PACKING = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
@@ -31,7 +32,7 @@ class HashSet:
     """A set of 64-bit hashes in one flat array (open addressing), asked and filled a batch at a time.
 
     A hash belongs at the slot that its upper bits number, so that a sorted batch walks through memory in order.
-    11 to 21 bytes an entry, where Python's set takes 90. Two texts of 400 million share a hash with probability .004;
+    11 to 21 bytes per entry, where Python's set takes 90. Two texts of 400 million share a hash with probability .004;
     the second would then count as a duplicate.
     """
 
@@ -47,8 +48,8 @@ class HashSet:
         """Per hash the slot that holds it, or else the empty slot where it belongs."""
         slots, open_ = (hashes >> self.shift).astype(np.int64), np.arange(len(hashes))
         while len(open_):
-            found = self.table[slots[open_]]
-            open_ = open_[(found != 0) & (found != hashes[open_])]
+            entries = self.table[slots[open_]]
+            open_ = open_[(entries != 0) & (entries != hashes[open_])]
             slots[open_] = (slots[open_] + 1) & (len(self.table) - 1)
         return slots
 
@@ -100,7 +101,7 @@ class _SplitFile:
     """
 
     def __init__(self, path: Path, has_urls: bool, first_id: int, thread: ThreadPoolExecutor):
-        fields = [("caption_id", pa.string()), ("text", pa.string()), *([("url", pa.string())] if has_urls else [])]
+        fields = [(name, pa.string()) for name in SPLIT_COLUMNS if has_urls or name != "url"]
         self.schema, self.n_rows, self.next_id, self.thread = pa.schema(fields), 0, first_id, thread
         self.writer = pq.ParquetWriter(path, self.schema, **_PACKING)
         self.waiting: list[pa.RecordBatch] = []

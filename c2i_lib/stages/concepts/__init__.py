@@ -1,8 +1,9 @@
 """Stage 03: captions → scored noun phrases → curated concepts.
 
 In: the ``mining`` captions, and the decisions of a person where there are any. Out, in ``03_concepts/``:
-``phrases/phrases.parquet`` (all noun phrases, counted), ``candidates.parquet`` (scored, with a proposal and a decision)
-and ``concepts.yaml``, the curated list. Counting takes minutes and scoring a second, so each is a stage of its own.
+``phrases/phrases.parquet`` (all noun phrases, counted: ``parser.PHRASE_COLUMNS``), ``candidates.parquet`` (scored, with
+a proposal and a decision: ``CANDIDATE_COLUMNS``) and ``concepts.yaml``, the curated list. Counting takes minutes and
+scoring a second, so each is a stage of its own. Ignored: pictures.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from c2i_lib.config import Concepts, Profile
+from c2i_lib.config import Concepts
 from c2i_lib.errors import CaptionError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage, read_table
@@ -37,6 +38,29 @@ __all__ = [
     "write_decisions",
 ]
 
+CANDIDATE_COLUMNS = {
+    "phrase": "str",
+    "head": "str",
+    "frequency": "int64",  # mentions
+    "document_frequency": "int64",  # captions
+    "length": "int64",  # words
+    "senses": "int64",
+    "senses_of": "str",  # phrase, head or none
+    "category": "str",
+    "physical": "bool",
+    "region": "bool",
+    "frequency_score": "float64",
+    "ambiguity_score": "float64",
+    "length_score": "float64",
+    "score": "float64",
+    "rank": "int64",
+    "proposal": "str",
+    "reason": "str",
+    "decision": "str",
+    "decided_by": "str",
+    "chosen": "bool",
+    "examples": "object",  # the first captions with the phrase
+}
 _EXTRACTORS = {"parser": parser.noun_phrases, "lexicon": lexicon.noun_phrases}
 
 
@@ -46,22 +70,23 @@ def decisions_file(run_dir: Path, settings: Concepts) -> Path:
 
 
 def count_phrases(captions: Path, out_dir: Path, settings: Concepts) -> Path:
-    """Count all noun phrases of a caption table. Returns the table's path (columns: see ``noun_phrases/parser.py``)."""
+    """Count all noun phrases of a caption table. Returns the table's path (``parser.PHRASE_COLUMNS``)."""
     path = Path(out_dir) / "phrases.parquet"
     with Stage(path.parent, {"extractor": settings.extractor}, [captions], __name__) as stage:
         if not stage.done:
-            write_table(path, _EXTRACTORS[settings.extractor](read_table(captions)["text"].tolist()))
+            phrases = _EXTRACTORS[settings.extractor](read_table(captions)["text"].tolist())
+            write_table(path, phrases, parser.PHRASE_COLUMNS)
     return path
 
 
-def mine_concepts(captions: Path, out_dir: Path, profile: Profile) -> list[str]:
+def mine_concepts(captions: Path, out_dir: Path, settings: Concepts) -> list[str]:
     """Mine, score and curate the concepts of a caption table. Returns the curated list, the best first.
 
     A person's decisions (``decisions_file``) go before the rule's proposals, and concepts that the profile gives before
     both; phrases are mined all the same, to see which of them captions know. Raises ``CaptionError`` when fewer
     concepts are kept than the profile asks for.
     """
-    settings, folder = profile.concepts, Path(out_dir)
+    folder = Path(out_dir)
     counted = count_phrases(captions, folder / "phrases", settings)
     decisions = read_decisions(decisions_file(folder.parent, settings))
     key = {**settings.model_dump(exclude={"decisions"}), "decisions": decisions}
@@ -78,11 +103,12 @@ def mine_concepts(captions: Path, out_dir: Path, profile: Profile) -> list[str]:
                     f"but concepts.n_concepts is {settings.n_concepts}: lower it or concepts.min_frequency, raise "
                     "captions.n_mining, or keep more in notebook 03"
                 )
-            write_table(folder / "candidates.parquet", _with_examples(candidates, read_table(captions)["text"]))
+            table = _with_examples(candidates, read_table(captions)["text"])
+            write_table(folder / "candidates.parquet", table, CANDIDATE_COLUMNS)
             write_concepts(folder / "concepts.yaml", candidates, decisions, settings.given)
     return read_concepts(folder / "concepts.yaml")
 
 
 def _with_examples(candidates: pd.DataFrame, texts: pd.Series) -> pd.DataFrame:
-    """The first captions of each candidate as text, in place of their rows."""
-    return candidates.assign(examples=[texts.iloc[rows].tolist() for rows in candidates["rows"]]).drop(columns="rows")
+    """The first captions of each candidate as text, beside their rows."""
+    return candidates.assign(examples=[texts.iloc[rows].tolist() for rows in candidates["rows"]])

@@ -1,14 +1,14 @@
 """Scored candidates → the concepts of the study: a rule proposes, a person decides.
 
 In: candidates of ``scoring.py``, and the decisions of a person where there are any. Out: a proposal, a reason and a
-decision a candidate, and ``concepts.yaml``. The paper "manually filtered these results to retain only noun-phrases that
-are likely to be an image main subject" (Experiments). Ignored: pictures; the rule knows words only.
+decision for each candidate, and ``concepts.yaml``. The paper "manually filtered these results to retain only
+noun-phrases that are likely to be an image main subject" (Experiments). Ignored: pictures; the rule knows words only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +68,10 @@ def read_decisions(path: Path) -> list[dict]:
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise CaptionError(f"{path} should hold a list named decisions: mend it or delete it ({error})") from error
     for number, entry in enumerate(entries, 1):
-        wanted = {"phrase", "decision", "reason", "by", "at"}
-        if not isinstance(entry, dict) or set(entry) != wanted or entry["decision"] not in (KEEP, DROP):
+        keys = {"phrase", "decision", "reason", "by", "at"}
+        if not isinstance(entry, dict) or set(entry) != keys or entry["decision"] not in (KEEP, DROP):
             raise CaptionError(
-                f"{path}, decision {number}: expected {', '.join(sorted(wanted))} with decision keep or drop, "
+                f"{path}, decision {number}: expected {', '.join(sorted(keys))} with decision keep or drop, "
                 f"found {entry}"
             )
     return entries
@@ -79,14 +79,14 @@ def read_decisions(path: Path) -> list[dict]:
 
 def write_decisions(path: Path, changes: Mapping[str, tuple[str, str]], by: str) -> None:
     """Add ``{phrase: (keep or drop, reason)}`` to a person's decisions. The newest decision on a phrase counts."""
-    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    kept = [entry for entry in read_decisions(path) if entry["phrase"] not in changes]
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    others = [entry for entry in read_decisions(path) if entry["phrase"] not in changes]
     added = [
         {"phrase": phrase, "decision": decision, "reason": reason, "by": by, "at": at}
         for phrase, (decision, reason) in changes.items()
     ]
     with atomic_path(Path(path)) as temporary:
-        temporary.write_text(_as_yaml({"decisions": [*kept, *added]}), encoding="utf-8")
+        temporary.write_text(_as_yaml({"decisions": [*others, *added]}), encoding="utf-8")
 
 
 def decide(candidates: pd.DataFrame, decisions: Sequence[Mapping], n_concepts: int) -> pd.DataFrame:
@@ -98,8 +98,8 @@ def decide(candidates: pd.DataFrame, decisions: Sequence[Mapping], n_concepts: i
         reason=_decided(entries, "reason", candidates["reason"]),
         decided_by=[entry["by"] if entry else RULE for entry in entries],
     )
-    kept = table["decision"] == KEEP
-    return table.assign(chosen=kept & (kept.cumsum() <= n_concepts))
+    fits = table["decision"] == KEEP
+    return table.assign(chosen=fits & (fits.cumsum() <= n_concepts))
 
 
 def _decided(entries: Sequence[Mapping | None], key: str, proposed: Sequence[str]) -> list[str]:
@@ -118,13 +118,13 @@ def write_concepts(
     ``given``: concepts of the profile by group, which take the place of mined ones.
     """
     people = sorted({entry["by"] for entry in decisions})
-    latest = max((entry["at"] for entry in decisions), default=None)
-    note = f"reviewed by {', '.join(people)}" if people else "no human has looked at this list: a rule proposed it"
+    chosen = candidates[candidates["chosen"]]
+    by_rule = chosen.loc[chosen["decided_by"] == RULE, "phrase"].tolist()
     content = {
-        "note": note,
-        "decided_by": people or [RULE],
-        "decided_at": latest,
-        "concepts": candidates.loc[candidates["chosen"], "phrase"].tolist(),
+        "note": _note(people, by_rule),
+        "decided_by": [*people, *([RULE] if by_rule or not people else [])],
+        "decided_at": max((entry["at"] for entry in decisions), default=None),
+        "concepts": chosen["phrase"].tolist(),
         "groups": {},
         "decisions": [dict(entry) for entry in decisions],
     }
@@ -134,6 +134,14 @@ def write_concepts(
         content |= {"groups": {name: list(group) for name, group in given.items()}}
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(_as_yaml(content), encoding="utf-8")
+
+
+def _note(people: Sequence[str], by_rule: Sequence[str]) -> str:
+    """Who has looked at the concepts, in words. ``by_rule``: those on which no person has decided."""
+    if not people:
+        return "no human has looked at this list: a rule proposed it"
+    unseen = f", but for {', '.join(by_rule)}, which a rule proposed" if by_rule else ""
+    return f"reviewed by {', '.join(people)}{unseen}"
 
 
 def read_groups(path: Path) -> dict[str, str]:

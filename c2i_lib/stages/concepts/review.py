@@ -14,21 +14,35 @@ import pandas as pd
 
 from c2i_lib.stages.concepts.curation import DROP, KEEP, write_decisions
 
+N_BEST = 50  # candidates shown whatever the rule makes of them, so that a person may take up what it drops
 SORT_BY = ("rank", "phrase", "document_frequency", "senses", "length", "decision")
 _LARGEST_FIRST = ("document_frequency", "senses", "decision")
 _HEADINGS = ("rank", "phrase", "captions", "senses", "examples", "decision", "reason")
 _GRID = "4em 11em 6em 5em minmax(15em, 1fr) 12em 18em"
 
 
-class ReviewTable:
-    """The best ``n`` candidates as rows with keep or drop and a reason, sortable; ``widget`` is what to display.
+def rows_to_review(candidates: pd.DataFrame, n_concepts: int, n_best: int = N_BEST) -> pd.DataFrame:
+    """The candidates that a person should see before ``n_concepts`` of them count as reviewed, the best first.
 
-    The button saves the decision on every row shown, with the name in the field above and the time: who presses it has
-    looked at them all.
+    They are the best ``n_best``, and of those that are kept, wherever they rank, twice as many as are chosen: a person
+    who drops as many as are chosen has seen all that move up in their place.
+    """
+    keeps = candidates["decision"] == KEEP
+    in_reach = keeps & (keeps.cumsum() <= 2 * n_concepts)
+    return candidates[in_reach | candidates["chosen"] | (candidates["rank"] <= n_best)].reset_index(drop=True)
+
+
+class ReviewTable:
+    """The candidates of ``rows_to_review`` as rows with keep or drop and a reason, sortable; ``widget`` is what to
+    display. ``n_concepts``: how many will be chosen.
+
+    The button saves the decision on every row of the table, with the name in the field above and the time: who presses
+    it has looked at them all.
     """
 
-    def __init__(self, candidates: pd.DataFrame, path: Path, n: int = 50):
-        self.candidates, self.path = candidates.head(n).reset_index(drop=True), Path(path)
+    def __init__(self, candidates: pd.DataFrame, path: Path, n_concepts: int):
+        self.candidates, self.path = rows_to_review(candidates, n_concepts), Path(path)
+        self.n_concepts = n_concepts
         self.decisions = [
             widgets.ToggleButtons(options=[KEEP, DROP], value=decision, style={"button_width": "5em"})
             for decision in self.candidates["decision"]
@@ -75,5 +89,10 @@ class ReviewTable:
         rows = zip(self.candidates["phrase"], self.decisions, self.reasons, strict=True)
         decided = {phrase: (decision.value, reason.value.strip()) for phrase, decision, reason in rows}
         write_decisions(self.path, decided, name)
-        place = html.escape(str(self.path))
-        self.message.value = f"{len(decided)} decisions saved to {place}. Run this notebook again to apply them."
+        message = (
+            f"{len(decided)} decisions saved to {html.escape(str(self.path))}. Run this notebook again to apply them"
+        )
+        n_missing = self.n_concepts - sum(decision == KEEP for decision, _ in decided.values())
+        if n_missing > 0:
+            message += f", and to review {n_missing} more: fewer are kept here than the {self.n_concepts} to choose"
+        self.message.value = f"{message}."

@@ -23,14 +23,14 @@ def _senses(table: pd.DataFrame) -> pd.DataFrame:
     nouns = load_nouns()
     whole, head = nouns.index.get_indexer(table["phrase"]), nouns.index.get_indexer(table["head"])
     row = np.where(whole >= 0, whole, head)
-    found, entries = row >= 0, nouns.iloc[np.maximum(row, 0)]
+    known, entries = row >= 0, nouns.iloc[np.maximum(row, 0)]
     return pd.DataFrame(
         {
-            "senses": np.where(found, entries["n_senses"], 0).astype(int),
+            "senses": np.where(known, entries["n_senses"], 0).astype(int),
             "senses_of": np.select([whole >= 0, head >= 0], ["phrase", "head"], "none"),
-            "category": np.where(found, entries["category"].astype(str), "unknown"),
-            "physical": found & entries["physical"].to_numpy(),
-            "region": found & entries["region"].to_numpy(),
+            "category": np.where(known, entries["category"].astype(str), "unknown"),
+            "physical": known & entries["physical"].to_numpy(),
+            "region": known & entries["region"].to_numpy(),
         }
     )
 
@@ -42,8 +42,8 @@ def weights_of(settings: Concepts) -> dict[str, float]:
 
 def total(table: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
     """The score of each row: frequency − ambiguity − length, weighted."""
-    signs = {"frequency": 1, "ambiguity": -1, "length": -1}
-    return sum(signs[name] * weights[name] * table[f"{name}_score"] for name in COMPONENTS).round(6)
+    directions = {"frequency": 1, "ambiguity": -1, "length": -1}
+    return sum(directions[name] * weights[name] * table[f"{name}_score"] for name in COMPONENTS).round(6)
 
 
 def score(phrases: pd.DataFrame, settings: Concepts) -> pd.DataFrame:
@@ -59,8 +59,8 @@ def score(phrases: pd.DataFrame, settings: Concepts) -> pd.DataFrame:
     - L = (words − 1) / (max_words − 1). A long phrase is a scene already, and leaves the language model little to add.
     """
     length = phrases["phrase"].str.split().map(len) if len(phrases) else pd.Series(dtype=int)
-    kept = (phrases["document_frequency"] >= settings.min_frequency) & (length <= settings.max_words)
-    table = phrases[kept].assign(length=length[kept].astype(int)).reset_index(drop=True)
+    fits = (phrases["document_frequency"] >= settings.min_frequency) & (length <= settings.max_words)
+    table = phrases[fits].assign(length=length[fits].astype(int)).reset_index(drop=True)
     table = pd.concat([table, _senses(table)], axis=1)
     captions, senses = np.log1p(table["document_frequency"].astype(float)), table["senses"].clip(lower=1)
     table["frequency_score"] = (captions / captions.max()).round(6)

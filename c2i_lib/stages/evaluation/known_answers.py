@@ -1,10 +1,10 @@
 """Judges on pairs whose answer is known: does the better picture, or the right concept, get the higher score?
 
 In: clean glyphs on backgrounds that no training picture has them on, or the run's own images of the bare concept.
-Out: ``validity.parquet`` (``judge, test, measure, value, low, high, n``). Tests: a picture with its own concept against
+Out: ``validity.parquet`` (``KNOWN_ANSWERS_COLUMNS``). Tests: a picture with its own concept against
 the same picture with another one; and the picture against poorer copies of itself. A judge of quality that ignores the
 concept is at 0.5 in the first test; a judge of faithfulness may be near 0.5 in the others. Ignored: people, with whom
-``validity.py`` compares judges.
+``statistics/validity.py`` compares judges.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageFilter
 
-from c2i_lib.config import Profile
 from c2i_lib.config.judges import JudgeModel, Judges
 from c2i_lib.embedded.captions import BACKGROUNDS, Pair, make_pairs
 from c2i_lib.embedded.glyphs import load_glyphs
@@ -27,14 +27,16 @@ from c2i_lib.errors import C2IError
 from c2i_lib.models.judges import Judge, judge_name, load_judge, score_pictures
 from c2i_lib.records.files import seed_of, write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.evaluation.scores import read_pictures, shown_images
-from c2i_lib.statistics.bootstrap import cluster_interval
+from c2i_lib.stages.evaluation.scores import read_pictures, sound_images
+from c2i_lib.statistics.bootstrap import Resampling, cluster_interval
 
 DEGRADATIONS = ("blur", "noise", "JPEG", "downsampled")
 NOISE_SIGMA = 45.0  # of 255
 JPEG_QUALITY = 5  # of 95
 BLUR, DOWNSAMPLED = 1 / 32, 1 / 6  # shares of the picture's side: blur's standard deviation, and what is left
 GRAINS = 224  # noise has at most so many grains a side: finer ones would vanish when CLIP shrinks the picture
+KNOWN_ANSWERS_COLUMNS = {"judge": "str", "test": "str", "measure": "str", "value": "float64", "low": "float64"}
+KNOWN_ANSWERS_COLUMNS |= {"high": "float64", "n": "int64"}
 BARE_ARMS = ("concept_only", "base")  # whose pictures show the concept most surely
 
 
@@ -84,7 +86,7 @@ def other_concepts(concepts: Sequence[str], seed: int) -> list[str]:
 
 
 def pair_measures(
-    better: np.ndarray, worse: np.ndarray, concepts: Sequence[str], n_bootstrap: int, confidence: float, seed: int
+    better: np.ndarray, worse: np.ndarray, concepts: Sequence[str], resampling: Resampling
 ) -> pd.DataFrame:
     """``measure, value, low, high, n`` of scores ``better``, which should be higher, and ``worse`` of these pictures.
 
@@ -99,30 +101,37 @@ def pair_measures(
     by_concept = share @ wins @ share.T
     area = by_concept.mean()
     values = np.stack([share @ np.diag(wins), by_concept.mean(0) + by_concept.mean(1) - area], axis=1)
-    low, high = cluster_interval(values, n_bootstrap, confidence, seed)
+    low, high = cluster_interval(values, resampling)
     # Sums of shares miss 1 by a rounding error, on either side.
     numbers = {name: part.clip(0, 1) for name, part in (("value", values.mean(0)), ("low", low), ("high", high))}
     return pd.DataFrame({"measure": ["paired accuracy", "AUC"], **numbers, "n": len(codes)})
 
 
 def check_judge(
-    judge: Judge, pictures: Callable[[], Iterator[np.ndarray]], concepts: Sequence[str], profile: Profile, label: str
+    judge: Judge,
+    pictures: Callable[[], Iterator[np.ndarray]],
+    concepts: Sequence[str],
+    batch_size: int,
+    resampling: Resampling,
+    label: str,
 ) -> pd.DataFrame:
-    """All tests of one judge: ``test, measure, value, low, high, n``. ``pictures()`` starts from the first picture."""
+    """All tests of one judge: ``test, measure, value, low, high, n``. ``pictures()`` starts from the first picture.
 
-    def scores(named: Sequence[str], degradation: str | None = None) -> np.ndarray:
-        shown = (
-            degrade(picture, degradation, seed_of(profile.seed, degradation, place)) if degradation else picture
-            for place, picture in enumerate(pictures())
+    What is left to chance, noise and other concepts, depends on the seed of ``resampling``.
+    """
+
+    def scores(names: Sequence[str], degradation: str | None = None) -> np.ndarray:
+        copies = (
+            degrade(picture, degradation, seed_of(resampling.seed, degradation, index)) if degradation else picture
+            for index, picture in enumerate(pictures())
         )
-        return score_pictures(judge, shown, named, profile.judges.batch_size, label)
+        return score_pictures(judge, copies, names, batch_size, label)
 
     right = scores(concepts)
-    worse = {"right against other concept": scores(other_concepts(concepts, profile.seed))}
+    worse = {"right against other concept": scores(other_concepts(concepts, resampling.seed))}
     for degradation in DEGRADATIONS:
         worse[f"clean against {degradation}"] = scores(concepts, degradation)
-    numbers = (profile.analysis.n_bootstrap, profile.analysis.confidence, profile.seed)
-    tables = [pair_measures(right, scores, concepts, *numbers).assign(test=test) for test, scores in worse.items()]
+    tables = [pair_measures(right, lower, concepts, resampling).assign(test=test) for test, lower in worse.items()]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -132,33 +141,31 @@ def every_judge(settings: Judges) -> list[JudgeModel]:
     return list(dict.fromkeys([settings.quality, settings.faithfulness, *settings.others, *selecting]))
 
 
-def _known_pictures(images_file: Path, profile: Profile) -> tuple[Callable[[], Iterator[np.ndarray]], list[str]]:
-    settings = profile.judges
+def _known_pictures(
+    images_file: Path, settings: Judges, seed: int
+) -> tuple[Callable[[], Iterator[np.ndarray]], list[str]]:
     if settings.known_answers == "glyphs":
-        pictures, names = glyph_pictures(settings.n_known_answers, profile.seed)
+        pictures, names = glyph_pictures(settings.n_known_answers, seed)
         return lambda: iter(pictures), names
-    table = shown_images(images_file)
+    table = sound_images(images_file)
     arms = set(table["arm"])
     arm = next((name for name in BARE_ARMS if name in arms), table["arm"].iloc[0])
     table = table[table["arm"] == arm].sort_values("sample", kind="stable").head(settings.n_known_answers)
     return lambda: read_pictures(images_file, table), list(table["concept"])
 
 
-def check_known_answers(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
-    """Every judge of the profile on pairs whose answer is known: ``judge, test, measure, value, low, high, n``."""
-    folder, settings = Path(out_dir), profile.judges
-    judges = every_judge(settings)
+def check_known_answers(images_file: Path, out_dir: Path, settings: Judges, resampling: Resampling) -> pd.DataFrame:
+    """Every judge of a profile on pairs whose answer is known: ``KNOWN_ANSWERS_COLUMNS``."""
+    folder, judges = Path(out_dir), every_judge(settings)
     key = settings.model_dump(include={"known_answers", "n_known_answers"})
-    key |= {"judges": [judge.model_dump() for judge in judges], "seed": profile.seed}
-    key |= profile.analysis.model_dump(include={"n_bootstrap", "confidence"})
+    key |= {"judges": [judge.model_dump() for judge in judges], **asdict(resampling)}
     with Stage(folder, key, [images_file] if settings.known_answers == "images" else [], __name__) as stage:
         if not stage.done:
-            pictures, concepts = _known_pictures(images_file, profile)
+            pictures, concepts = _known_pictures(images_file, settings, resampling.seed)
             tables = []
             for judge in judges:
                 name = judge_name(judge)
-                checked = check_judge(load_judge(judge), pictures, concepts, profile, f"known answers, {name}")
-                tables.append(checked.assign(judge=name))
-            columns = "judge test measure value low high n".split()
-            write_table(folder / "validity.parquet", pd.concat(tables, ignore_index=True)[columns])
+                questions = (pictures, concepts, settings.batch_size, resampling, f"known answers, {name}")
+                tables.append(check_judge(load_judge(judge), *questions).assign(judge=name))
+            write_table(folder / "validity.parquet", pd.concat(tables), KNOWN_ANSWERS_COLUMNS)
     return pd.read_parquet(folder / "validity.parquet")

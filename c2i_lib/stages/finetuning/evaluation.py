@@ -1,9 +1,9 @@
 """What finetuning has done: perplexity of held-out captions under every arm, and how its prompts look.
 
-In: checkpoints, held-out captions, and sample prompts. Out: one row an arm. Perplexities are comparable between arms:
-each is over the tokens of the captions alone, after what the arm saw before a caption in training; but ``ft_topic`` is
-told the topic, which is half of a short caption. ``perplexities`` is a stage, in ``02_models/perplexity/``
-(``perplexity.parquet``: ``arm, perplexity``). Ignored: pictures.
+In: checkpoints, held-out captions, and sample prompts. Out: one row per checkpoint. Perplexities are comparable
+between arms: each is over the tokens of the captions alone, after what the arm saw before a caption in training; but
+``ft_topic`` is told the topic, which is half of a short caption. ``perplexities`` is a stage, in
+``02_models/perplexity/`` (``perplexity.parquet``: ``PERPLEXITY_COLUMNS``). Ignored: pictures.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from c2i_lib.config import Profile
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage, read_table
+from c2i_lib.stages.finetuning.recipe import Recipe
 from c2i_lib.stages.finetuning.rows import Rows, make_batches
 from c2i_lib.text.noun_phrases.topics import topic_tag, topics
 
 _TOKENS_PER_BATCH = 2048
+PERPLEXITY_COLUMNS = {"arm": "str", "perplexity": "float64"}
 N_CAPTIONS = 200  # held-out captions are all alike; more of them take longer and say the same
 
 
 def caption_rows(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """``texts`` one a row, each after what ``arm`` saw before a caption; only the caption's own tokens are predicted.
+    """``texts``, one per row, each after what ``arm`` saw before a caption; only the caption's tokens are predicted.
 
     ``ft``: the caption before it; ``ft_topic``: bos and its topic tag; all others: bos.
     """
@@ -65,15 +66,15 @@ def caption_perplexity(
     return math.exp(total / max(1, n_tokens))
 
 
-def perplexities(folders: Mapping[str, Path], eval_file: Path, out_dir: Path, profile: Profile) -> pd.Series:
+def perplexities(folders: Mapping[str, Path], eval_file: Path, out_dir: Path, recipe: Recipe) -> pd.Series:
     """``caption_perplexity`` of ``base`` and of each checkpoint, by name, over the first held-out captions.
 
     ``folders``: checkpoint → its folder. Computed once for the same checkpoints and captions.
     """
-    folder, language_model = Path(out_dir), profile.language_model
+    folder, language_model = Path(out_dir), recipe.language_model
     models = {"base": (language_model.model, language_model.revision)}
     models |= {name: (str(path), None) for name, path in folders.items()}
-    arms = {"base": "base", **profile.finetuning.checkpoints}
+    arms = {"base": "base", **recipe.settings.checkpoints}
     inputs = [eval_file, *(Path(path) / "model.safetensors" for path in folders.values())]
     with Stage(folder, {"arms": list(models), **language_model.model_dump()}, inputs, __name__) as stage:
         if not stage.done:
@@ -82,5 +83,6 @@ def perplexities(folders: Mapping[str, Path], eval_file: Path, out_dir: Path, pr
                 (name, caption_perplexity(arms[name], load_language_model(*model), load_tokenizer(*model), texts))
                 for name, model in models.items()
             ]
-            write_table(folder / "perplexity.parquet", pd.DataFrame(rows, columns=["arm", "perplexity"]))
+            table = pd.DataFrame(rows, columns=list(PERPLEXITY_COLUMNS))
+            write_table(folder / "perplexity.parquet", table, PERPLEXITY_COLUMNS)
     return pd.read_parquet(folder / "perplexity.parquet").set_index("arm")["perplexity"]

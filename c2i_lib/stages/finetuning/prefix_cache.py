@@ -66,13 +66,13 @@ class PrefixCache:
 
     def store(self, indices: Sequence[int], hidden: torch.Tensor) -> None:
         """Keep the hidden states ``(n, longest, width)`` of some rows."""
-        places, inside = self.rows.places(indices)
-        self.states[torch.from_numpy(places[inside])] = hidden.cpu()[torch.from_numpy(inside)].to(self.states.dtype)
+        positions, inside = self.rows.positions(indices)
+        self.states[torch.from_numpy(positions[inside])] = hidden.cpu()[torch.from_numpy(inside)].to(self.states.dtype)
         self.filled[indices] = True
 
     def load(self, indices: Sequence[int]) -> torch.Tensor:
         """The hidden states ``(n, longest, width)`` of some rows; padding holds a copy of the first token's."""
-        return self.states[torch.from_numpy(self.rows.places(indices)[0])]
+        return self.states[torch.from_numpy(self.rows.positions(indices)[0])]
 
     def flush(self) -> None:
         """Write what was stored to the disk."""

@@ -4,7 +4,7 @@ In: caption texts and a tokenizer. Out: ``Rows``, whose every token belongs to o
 
 - ``ft``: captions joined by one space into a stream, cut into blocks of equal length. A block may begin and end inside
   a caption, which is why the output of this arm "resembled the middle of a caption" (Method).
-- ``ft_tags``: each caption between the tokenizer's own bos and eos, one caption a row, so that none attends to another.
+- ``ft_tags``: each caption between the tokenizer's own bos and eos, one per row, so that none attends to another.
 - ``ft_topic``: as ``ft_tags``, with the caption's topic in brackets before it: ``<bos>[london] a bridge at night<eos>``
   (the paper's future work). The tag is read and not learned: at generation it is given.
 
@@ -49,18 +49,18 @@ class Rows:
         """Tokens of each row."""
         return np.diff(self.starts)
 
-    def places(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Where the tokens of some rows are: ``(n, longest)`` places in the flat arrays, and a mask of padding."""
+    def positions(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Where the tokens of some rows are: ``(n, longest)`` indices of the flat arrays, and which are no padding."""
         starts, lengths = self.starts[indices][:, None], self.lengths[indices][:, None]
         across = np.arange(lengths.max())[None]
         return np.where(across < lengths, starts + across, starts), across < lengths
 
     def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids ``(n, longest)``, padded on the right, and which of them are predicted from the one before."""
-        places, inside = self.places(indices)
-        predicted = inside & self.learned[places]
+        positions, inside = self.positions(indices)
+        predicted = inside & self.learned[positions]
         predicted[:, 0] = False
-        return torch.from_numpy(self.tokens[places].astype(np.int64)), torch.from_numpy(predicted)
+        return torch.from_numpy(self.tokens[positions].astype(np.int64)), torch.from_numpy(predicted)
 
     def n_predicted(self, indices: Sequence[int]) -> int:
         """Number of predicted tokens in some rows."""
@@ -68,8 +68,8 @@ class Rows:
 
     def captions_of(self, indices: Sequence[int]) -> np.ndarray:
         """Indices of the captions that some rows hold."""
-        places, inside = self.places(indices)
-        return np.unique(self.captions[places[inside]])
+        positions, inside = self.positions(indices)
+        return np.unique(self.captions[positions[inside]])
 
 
 def _tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
@@ -132,4 +132,4 @@ def make_batches(lengths: np.ndarray, tokens_per_batch: int, seed: int) -> list[
                 batch = []
             batch.append(index)
         batches.append(batch)
-    return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
+    return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]

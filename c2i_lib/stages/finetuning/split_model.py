@@ -32,15 +32,15 @@ class _ChunkedLoss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if hidden.requires_grad else None
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), _CHUNK):
-            part, wanted = hidden[start : start + _CHUNK].to(weight.dtype), targets[start : start + _CHUNK, None]
+            part, expected = hidden[start : start + _CHUNK].to(weight.dtype), targets[start : start + _CHUNK, None]
             logits = torch.nn.functional.linear(part, weight, bias).float()
-            highest, right = logits.amax(1, keepdim=True), logits.gather(1, wanted)
+            highest, right = logits.amax(1, keepdim=True), logits.gather(1, expected)
             shares = logits.sub_(highest).exp_()  # in place: passes over logits cost as much as the matrix products
             sums = shares.sum(1, keepdim=True)
             total += (sums.log() + highest - right).sum()
             if gradient is not None:  # d loss / d hidden = (softmax − one-hot) · weight
-                expected = (shares.to(weight.dtype) @ weight).float() / sums
-                gradient[start : start + _CHUNK] = expected - weight[wanted[:, 0]].float()
+                mean = (shares.to(weight.dtype) @ weight).float() / sums
+                gradient[start : start + _CHUNK] = mean - weight[expected[:, 0]].float()
         context.save_for_backward(gradient)
         return total
 
@@ -98,10 +98,10 @@ class SplitModel:
     @torch.no_grad()
     def lower(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids ``(n, length)`` → hidden states ``(n, length, width)`` before the first layer that trains."""
-        found = []
+        states = []
 
         def stop(layer, arguments, keywords):
-            found.append(arguments[0] if arguments else keywords["hidden_states"])
+            states.append(arguments[0] if arguments else keywords["hidden_states"])
             raise _Stop
 
         was_training = self.model.training
@@ -111,7 +111,7 @@ class SplitModel:
                 self._run(ids)
         except _Stop:
             self.model.train(was_training)
-            return found[0]
+            return states[0]
         raise ModelError(f"{type(self.model).__name__} does not run its layers in order: it cannot be split")
 
     def upper(self, hidden: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

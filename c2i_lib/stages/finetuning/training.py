@@ -31,6 +31,18 @@ from c2i_lib.stages.finetuning.prefix_cache import PrefixCache
 from c2i_lib.stages.finetuning.rows import Rows, make_batches
 from c2i_lib.stages.finetuning.split_model import SplitModel
 
+LOG_COLUMNS = {
+    "step": "int64",
+    "epoch": "int64",
+    "tokens": "int64",
+    "loss": "float64",
+    "eval_loss": "float64",
+    "eval_perplexity": "float64",
+    "learning_rate": "float64",
+    "tokens_per_second": "float64",
+    "peak_memory_mb": "float64",
+}
+
 
 def _peak_memory_mb() -> float:
     """Peak memory of the GPU, or of the process."""
@@ -155,11 +167,11 @@ class Trainer:
 
     def _check(self, loss: float, step: int, batch: Sequence[int]) -> None:
         if not math.isfinite(loss):
-            places = self.rows.captions_of(batch)
-            ids = [str(self.captions[place]) if len(self.captions) else str(place) for place in places[:20]]
+            indices = self.rows.captions_of(batch)
+            ids = [str(self.captions[index]) if len(self.captions) else str(index) for index in indices[:20]]
             raise C2IError(
                 f"the loss is {loss} at step {step}: lower finetuning.learning_rate, or look at the captions of "
-                f"this batch ({', '.join(ids)}{' …' if len(places) > 20 else ''})"
+                f"this batch ({', '.join(ids)}{' …' if len(indices) > 20 else ''})"
             )
 
     def _explained(self, error: RuntimeError) -> RuntimeError | C2IError:
@@ -179,7 +191,7 @@ class Trainer:
         return first, log
 
     def train(self) -> pd.DataFrame:
-        """Train to the end. Returns the log: a row a step, and losses of held-out rows at each epoch's end."""
+        """Train to the end. Returns the log (``LOG_COLUMNS``): one row per step, held-out losses at epochs' ends."""
         first, log = self._resume()
         if not log:
             log = [self._log_row(0, 0, 0, None, self.evaluate(), 0.0)]
@@ -208,7 +220,7 @@ class Trainer:
             if (step + 1) % self.settings.checkpoint_every == 0 and step + 1 < len(self.steps):
                 self._save_checkpoint(step + 1, log)
         best.restore()
-        return pd.DataFrame(log)
+        return pd.DataFrame(log, columns=list(LOG_COLUMNS))
 
     def _end_epoch(self) -> float:
         eval_loss = self.evaluate()

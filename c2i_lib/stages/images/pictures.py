@@ -10,7 +10,6 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from c2i_lib.config import Images
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path, hash_of
-from c2i_lib.records.stage import package_versions
+from c2i_lib.records.sources import versions_of
 from c2i_lib.stages.images.pipelines import SCHEDULERS, precision_of
 
 METADATA_KEY = "c2i"
@@ -36,14 +35,7 @@ def picture_metadata(settings: Images, profile: str, command: Sequence[str], **o
         "precision": precision_of(settings),
         "scheduler_class": SCHEDULERS.get(settings.scheduler, "the model's own"),
     }
-    return {**own, **kept, "profile": profile, "command": list(command), "versions": dict(_versions())}
-
-
-@lru_cache(maxsize=1)
-def _versions() -> tuple[tuple[str, str], ...]:
-    """Looked up once: it takes longer than a small picture's share of a batch."""
-    found = package_versions()
-    return tuple((name, found[name]) for name in _PACKAGES)
+    return {**own, **kept, "profile": profile, "command": list(command), "versions": versions_of(_PACKAGES)}
 
 
 def to_pixels(image: np.ndarray) -> np.ndarray:

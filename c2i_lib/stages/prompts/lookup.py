@@ -24,8 +24,8 @@ class Lookup:
         self.keys, self.captions = list(first), list(first.values())
         self.embeddings = embed_texts(self.captions)
 
-    def nearest(self, concept: str, place: int) -> str:
-        """The caption nearest to ``concept`` (``place`` 0), the next one, and so on.
+    def nearest(self, concept: str, index: int) -> str:
+        """The caption nearest to ``concept`` (``index`` 0), the next one, and so on.
 
         A caption that is the concept alone, with an article or not, is left out: it would be the arm ``concept_only``.
         Raises ``C2IError`` when there are not so many captions.
@@ -33,9 +33,9 @@ class Lookup:
         name = " ".join(concept.lower().split())
         bare = {name, f"a {name}", f"an {name}", f"the {name}"}
         order = (self.embeddings @ embed_texts([concept])[0]).argsort(descending=True, stable=True).tolist()
-        order = [index for index in order if self.keys[index] not in bare]
-        if place >= len(order):
+        order = [caption for caption in order if self.keys[caption] not in bare]
+        if index >= len(order):
             raise C2IError(
-                f"{len(order)} captions are too few for prompt {place + 1} of {concept!r}: give more captions"
+                f"{len(order)} captions are too few for prompt {index + 1} of {concept!r}: give more captions"
             )
-        return self.captions[order[place]]
+        return self.captions[order[index]]

@@ -1,6 +1,6 @@
-"""Sampling by which a text depends on its own seed alone, not on its batch, its place in it, or the threads.
+"""Sampling by which a text depends on its own seed alone, not on its batch, its position in it, or the threads.
 
-In: a causal language model, token rows of equal length, a seed a row. Out: the tokens that each row goes on with.
+In: a causal language model, token rows of equal length, one seed per row. Out: the tokens that each row goes on with.
 
 Rows draw by Gumbel-max, each with a random generator of its own: argmax(log p + Gumbel noise) is a draw from p (Gumbel
 1954). That makes rows independent in theory. In floating point, products of other shapes differ in the last digits, and
@@ -37,7 +37,7 @@ _ERROR = 5e-4  # of a logit
 
 
 class SeededSampling(LogitsProcessor):
-    """Leaves one token a row possible: the one that the row's own noise draws. Greedy search then takes it.
+    """Leaves one token per row possible: the one that the row's own noise draws. Greedy search then takes it.
 
     ``processors`` change the logits before the draw. ``top_p`` is what ``TopPLogitsWarper`` does, without its sort of
     the vocabulary, which takes longer than the model: a drawn token is in the nucleus when the tokens above it hold

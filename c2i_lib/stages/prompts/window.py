@@ -36,9 +36,9 @@ class Window:
         return len(self.tokenizer(text, truncation=False).input_ids)
 
     def fit(self, text: str) -> dict[str, object]:
-        """``text, n_tti_tokens, cut``: as many words as fit, or as many signs where the first word alone does not.
+        """``text, n_tti_tokens, cut``: as many words as fit, or as many characters where the first word alone does not.
 
-        A word may hold apostrophes and hyphens; signs such as a comma do not end a prompt that was cut.
+        A word may hold apostrophes and hyphens; punctuation such as a comma does not end a prompt that was cut.
         """
         if self.count(text) <= self.size:
             return {"text": text, "n_tti_tokens": self.count(text), "cut": False}
@@ -51,5 +51,5 @@ class Window:
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self.count(text[: ends[middle]]) <= self.size else (low, middle - 1)
-        kept = text[: ends[low]]
-        return {"text": kept, "n_tti_tokens": self.count(kept), "cut": True}
+        beginning = text[: ends[low]]
+        return {"text": beginning, "n_tti_tokens": self.count(beginning), "cut": True}

@@ -14,24 +14,24 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from c2i_lib.config import Profile
-from c2i_lib.config.prompts import PromptModel
+from c2i_lib.config import PromptModel
 from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of
 from c2i_lib.stages.prompts.lookup import Lookup
+from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.sampling import Sampler
 from c2i_lib.stages.prompts.window import Window
 from c2i_lib.study import ARMS, FINETUNED_ARMS
 from c2i_lib.text.explicit import is_explicit, read_words
 from c2i_lib.text.noun_phrases.topics import topic_tag
 
-_PLACE = "{concept}"
-_CLOSING = ".,;:!?'\"’”)"  # signs that may follow a word
+_SLOT = "{concept}"
+_CLOSING = ".,;:!?'\"’”)"  # characters that may follow a word
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PromptRequest:
     """A prompt to be written. ``sample`` numbers the prompts of a concept; ``seed`` belongs to this one."""
 
     concept: str
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Written:
+class Prompt:
     """A prompt: its text, its tokens as the arm's model counts them, and whether the model ended it by itself.
 
     ``redrawn``: how many draws before this one held a word of the blacklist, or nothing. ``explicit``: this one holds
@@ -60,18 +60,18 @@ class Writer:
     """Writes the prompts of ``arm``. ``checkpoint``: the folder of its model, of a finetuned arm; ``captions``: what
     ``retrieved`` looks up its prompts in.
 
-    Raises ``C2IError`` for an arm that the profile does not know or that lacks its checkpoint or captions, and
+    Raises ``C2IError`` for an arm that the recipe does not know or that lacks its checkpoint or captions, and
     ``ModelError`` for a model that cannot be loaded.
     """
 
-    def __init__(self, arm: str, profile: Profile, checkpoint: Path | None = None, captions: Sequence[str] = ()):
-        self.arm, self.settings = arm, profile.prompts
+    def __init__(self, arm: str, recipe: Recipe, checkpoint: Path | None = None, captions: Sequence[str] = ()):
+        self.arm, self.recipe, self.settings = arm, recipe, recipe.settings
         self.own: PromptModel | None = self.settings.models.get(arm)
         if arm not in ARMS and self.own is None:
             raise C2IError(f"unknown arm {arm!r}: use one of {', '.join((*ARMS, *self.settings.models))}")
         if arm in FINETUNED_ARMS and checkpoint is None:
             raise C2IError(f"prompts.arms has {arm!r}, but no checkpoint of it is given: run stage 02 for it")
-        model = (profile.language_model.model, profile.language_model.revision)
+        model = (recipe.language_model.model, recipe.language_model.revision)
         if arm in FINETUNED_ARMS:
             model = (str(checkpoint), None)
         elif self.own:
@@ -82,13 +82,13 @@ class Writer:
         self.sampler = None
         if arm not in ("concept_only", "retrieved"):
             self.sampler = Sampler(load_language_model(*model), self.tokenizer.eos_token_id)
-        self.window = Window(profile.images.model, profile.images.revision)
-        self.words = read_words(profile.captions.explicit_words)
+        self.window = Window(recipe.images.model, recipe.images.revision)
+        self.words = read_words(recipe.explicit_words)
 
     @cached_property
     def continues(self) -> bool:
         """Whether the prompt is the concept and what follows it, or else only what follows."""
-        return self.own.template.endswith(_PLACE) if self.own else self.arm not in ("ft_topic", "retrieved")
+        return self.own.template.endswith(_SLOT) if self.own else self.arm not in ("ft_topic", "retrieved")
 
     def reads(self, concept: str) -> list[int]:
         """The tokens that the model goes on from: the concept as the arm saw the beginning of a caption in training.
@@ -97,7 +97,7 @@ class Writer:
         tag, which is no part of the prompt, for ``ft_topic``; in its template for an arm of one's own.
         """
         if self.own:
-            return self.tokenizer(self.own.template.replace(_PLACE, concept)).input_ids
+            return self.tokenizer(self.own.template.replace(_SLOT, concept)).input_ids
         front = topic_tag(concept).rstrip() if self.arm == "ft_topic" else " " * (self.arm == "ft") + concept
         bos = [self.tokenizer.bos_token_id] * (self.arm in ("ft_tags", "ft_topic"))
         return bos + self.tokenizer(front, add_special_tokens=False).input_ids
@@ -111,8 +111,8 @@ class Writer:
     def word_parts(self) -> list[int]:
         """Tokens that, right after the concept, would or could make another word of it: "flag" and "ging".
 
-        All but the end token and those that begin with a space or with a sign that closes a word. Special tokens are
-        among them, because they leave no trace, and the token after them would stand next to the concept.
+        All but the end token and those that begin with a space or with a character that closes a word. Special tokens
+        are among them, because they leave no trace, and the token after them would stand next to the concept.
         """
         front = self.tokenizer("a", add_special_tokens=False).input_ids
         n_front, n_tokens = len(self._decode(front)), len(self.tokenizer)
@@ -120,75 +120,80 @@ class Writer:
         rows = [[*front, token] for token in range(n_tokens)]
         texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         first = [text[n_front : n_front + 1] for text in texts]
-        closing = {token for token, sign in enumerate(first) if sign.isspace() or (sign and sign in _CLOSING)}
+        closing = {token for token, char in enumerate(first) if char.isspace() or (char and char in _CLOSING)}
         return sorted(set(range(n_logits)) - closing - {self.tokenizer.eos_token_id})
 
     def write(
-        self, wanted: Sequence[Wanted], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
-    ) -> list[Written]:
-        """A prompt for each of ``wanted``, in their order, ``n_tokens`` tokens long at most; two follow the concept.
+        self, requests: Sequence[PromptRequest], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
+    ) -> list[Prompt]:
+        """A prompt for each request, in their order, ``n_tokens`` tokens long at most; two follow the concept.
 
         A prompt depends on arm, concept, sample number and seed alone. One with a word of the blacklist, or without any
         word, is written again with a seed derived from its own, ``prompts.max_redraws`` times at most; one that still
         is explicit is kept and marked. Beam search has nothing to draw, so its prompts are only marked.
         ``on_written`` is called with the number of prompts that each batch has brought.
         """
-        written = self._write(wanted, n_tokens, on_written)
+        prompts = self._write(requests, n_tokens, on_written)
         for attempt in range(1, self.settings.max_redraws + 1):
-            redo = [index for index, prompt in enumerate(written) if prompt.explicit or not prompt.text]
+            redo = [index for index, prompt in enumerate(prompts) if prompt.explicit or not prompt.text]
             if not redo or self.sampler is None or (self.own and self.own.num_beams > 1):
                 break
-            again = [replace(wanted[index], seed=seed_of(wanted[index].seed, "redraw", attempt)) for index in redo]
+            again = [replace(requests[index], seed=seed_of(requests[index].seed, "redraw", attempt)) for index in redo]
             for index, prompt in zip(redo, self._write(again, n_tokens), strict=True):
-                written[index] = replace(prompt, redrawn=attempt)
-        return [replace(prompt, **self.window.fit(prompt.text)) for prompt in written]
+                prompts[index] = replace(prompt, redrawn=attempt)
+        return [replace(prompt, **self.window.fit(prompt.text)) for prompt in prompts]
 
     def _write(
-        self, wanted: Sequence[Wanted], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
-    ) -> list[Written]:
+        self, requests: Sequence[PromptRequest], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
+    ) -> list[Prompt]:
         if self.sampler is None:
-            texts = [self.captions.nearest(one.concept, one.sample) if self.captions else one.concept for one in wanted]
-            prompts = [Written(text, len(self.tokenizer(text).input_ids), True) for text in texts]
-            on_written(len(wanted))
+            prompts = [self._without_model(request) for request in requests]
+            on_written(len(requests))
         elif self.own and self.own.num_beams > 1:
-            prompts = self._write_beams(wanted, n_tokens, on_written)
+            prompts = self._write_beams(requests, n_tokens, on_written)
         else:
-            prompts = self._write_samples(wanted, n_tokens, on_written)
+            prompts = self._write_samples(requests, n_tokens, on_written)
         flags = is_explicit([prompt.text for prompt in prompts], self.words).tolist()
         return [replace(prompt, explicit=flag) for prompt, flag in zip(prompts, flags, strict=True)]
 
-    def _write_samples(self, wanted, n_tokens, on_written) -> list[Written]:
+    def _without_model(self, request: PromptRequest) -> Prompt:
+        """The caption that is looked up, or the bare concept."""
+        text = self.captions.nearest(request.concept, request.sample) if self.captions else request.concept
+        return Prompt(text, len(self.tokenizer(text).input_ids), True)
+
+    def _write_samples(self, requests, n_tokens, on_written) -> list[Prompt]:
         """All prompts together, in batches of rows that are equally long: no row is padded."""
         groups = defaultdict(list)
-        for index, one in enumerate(wanted):
-            row = self.reads(one.concept)
-            groups[len(row), self._n_new(one.concept, n_tokens)].append((index, row))
-        prompts: dict[int, Written] = {}
+        for index, request in enumerate(requests):
+            row = self.reads(request.concept)
+            groups[len(row), self._n_new(request.concept, n_tokens)].append((index, row))
+        prompts: dict[int, Prompt] = {}
         for (_, n_new), group in sorted(groups.items()):
             for start in range(0, len(group), self.settings.batch_size):
                 indices, rows = zip(*group[start : start + self.settings.batch_size], strict=True)
-                seeds = [wanted[index].seed for index in indices]
+                seeds = [requests[index].seed for index in indices]
                 new = self.sampler.sample(rows, seeds, n_new, self.settings, *self._limits())
                 for index, row, tokens in zip(indices, rows, new, strict=True):
-                    prompts[index] = self._prompt(wanted[index].concept, row, tokens)
+                    prompts[index] = self._prompt(requests[index].concept, row, tokens)
                 on_written(len(indices))
-        return [prompts[index] for index in range(len(wanted))]
+        return [prompts[index] for index in range(len(requests))]
 
-    def _write_beams(self, wanted, n_tokens, on_written) -> list[Written]:
-        """One search a concept, in a call of its own, so that nothing else can touch it. Sample n is the n-th beam."""
-        found: dict[str, list] = {}
+    def _write_beams(self, requests, n_tokens, on_written) -> list[Prompt]:
+        """One search per concept, in a call of its own, which nothing else can touch. Sample n is the n-th beam."""
+        beams: dict[str, list[list[int]]] = {}
         prompts = []
-        for one in wanted:
-            if one.sample >= self.own.num_beams:
+        for request in requests:
+            concept, sample = request.concept, request.sample
+            if sample >= self.own.num_beams:
                 raise C2IError(
-                    f"the arm {self.arm!r} gives {self.own.num_beams} prompts a concept, sample {one.sample + 1} is "
+                    f"the arm {self.arm!r} gives {self.own.num_beams} prompts per concept, sample {sample + 1} is "
                     f"asked for: raise prompts.models.{self.arm}.num_beams"
                 )
-            row = self.reads(one.concept)
-            if one.concept not in found:
-                n_new, beams = self._n_new(one.concept, n_tokens), (self.own.num_beams, self.own.length_penalty)
-                found[one.concept] = self.sampler.beams(row, n_new, *beams, *self._limits())
-            prompts.append(self._prompt(one.concept, row, found[one.concept][one.sample]))
+            row = self.reads(concept)
+            if concept not in beams:
+                search = (self._n_new(concept, n_tokens), self.own.num_beams, self.own.length_penalty)
+                beams[concept] = self.sampler.beams(row, *search, *self._limits())
+            prompts.append(self._prompt(concept, row, beams[concept][sample]))
             on_written(1)
         return prompts
 
@@ -203,13 +208,13 @@ class Writer:
             return 2, []
         return 0, self.word_parts if self.settings.whole_concept else []
 
-    def _prompt(self, concept: str, row: Sequence[int], tokens: list[int]) -> Written:
+    def _prompt(self, concept: str, row: Sequence[int], tokens: list[int]) -> Prompt:
         ended = self.tokenizer.eos_token_id in tokens
         new = tokens[: tokens.index(self.tokenizer.eos_token_id)] if ended else tokens
         # Decoded together, because some tokenizers drop the space before a text's first token.
         text = self._decode([*row, *new])[len(self._decode(row)) :]
         text = concept + text if self.continues else text
-        return Written(" ".join(text.split()), self.count(concept) + len(new), ended)
+        return Prompt(" ".join(text.split()), self.count(concept) + len(new), ended)
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -1,10 +1,9 @@
 """Blind surveys: which picture is shown in which survey, in which order to which rater, under which opaque id.
 
-In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``survey, item_id, kind, image_id, arm, concept,
-sample, prompt_id, expected_quality, expected_faithfulness``: for the researcher only), ``orders.parquet`` (``rater,
-survey, position, item_id``) and ``pictures/<item_id>.png`` without metadata, so that nothing tells a rater the arm or
-the prompt. Kinds: ``image``; ``repeat`` (an image again, for a rater's self-agreement); ``check`` (a picture that asks
-for a certain answer). Ignored: ratings.
+In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``ITEMS_COLUMNS``: for the researcher only),
+``orders.parquet`` (``ORDERS_COLUMNS``) and ``pictures/<item_id>.png`` without metadata, so that nothing tells a rater
+the arm or the prompt. Kinds: ``image``; ``repeat`` (an image again, for a rater's self-agreement); ``check`` (a
+picture that asks for a certain answer). Ignored: ratings.
 """
 
 from __future__ import annotations
@@ -17,12 +16,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from c2i_lib.config import Profile, Survey
+from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path, hash_of, seed_of, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
+from c2i_lib.study import QUESTIONS
 
-QUESTIONS = ("quality", "faithfulness")
+ITEMS_COLUMNS = {"survey": "str", "item_id": "str", "image_id": "str", "arm": "str", "concept": "str"}
+ITEMS_COLUMNS |= {"sample": "Int64", "prompt_id": "str", "kind": "str"}
+ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
+ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
 
 
@@ -127,23 +130,23 @@ def order_items(items: pd.DataFrame, settings: Survey, seed: int) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def _shown(images: pd.DataFrame, settings: Survey) -> pd.DataFrame:
+def _choose_images(images: pd.DataFrame, settings: Survey) -> pd.DataFrame:
     """The rows of ``images.parquet`` that raters see: of the survey's arms, of each arm's first model, not flagged.
 
     Raises ``C2IError`` where too few are left to repeat ``repeated_images`` of them in every survey.
     """
     of_arms = images[images["arm"].isin(settings.arms) & (images["replicate"] == 1)]
-    shown = of_arms[of_arms["flagged"] == ""]
-    if len(shown) < len(of_arms):
-        print(f"{len(of_arms) - len(shown)} flagged images are left out of the surveys")
+    sound = of_arms[of_arms["flagged"] == ""]
+    if len(sound) < len(of_arms):
+        print(f"{len(of_arms) - len(sound)} flagged images are left out of the surveys")
     needed = settings.n_surveys * max(settings.repeated_images, 1)
-    if len(shown) < needed:
+    if len(sound) < needed:
         raise C2IError(
             f"{settings.n_surveys} surveys that repeat {settings.repeated_images} images each need {needed} images, "
-            f"found {len(shown)} of {len(of_arms)} that are not flagged (images.parquet says as what): for "
+            f"found {len(sound)} of {len(of_arms)} that are not flagged (images.parquet says as what): for "
             "NaN try images.precision fp32; else another TTI model, other prompts, or fewer survey.repeated_images"
         )
-    return shown
+    return sound
 
 
 def _save_picture(picture: Image.Image, path: Path) -> None:
@@ -151,22 +154,21 @@ def _save_picture(picture: Image.Image, path: Path) -> None:
         Image.fromarray(np.asarray(picture.convert("RGB"))).save(temporary)  # from pixels: no metadata comes along
 
 
-def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.DataFrame:
-    """Write the surveys of the arms in ``profile.survey`` into ``out_dir``. Flagged images are not shown, and of an arm
+def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int) -> pd.DataFrame:
+    """Write the surveys of the arms in ``settings`` into ``out_dir``. Flagged images are not shown, and of an arm
     with several models only those of the first.
 
     Returns ``items.parquet``. Raises ``DamagedStageError`` when a picture is not the one that was rendered, and
     ``C2IError`` where too few are not flagged.
     """
-    folder, settings = Path(out_dir), profile.survey
-    key = {"seed": profile.seed, **settings.model_dump(exclude={"simulate_raters"})}
+    folder = Path(out_dir)
+    key = {"seed": seed, **settings.model_dump(exclude={"simulate_raters"})}
     with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
-            shown = _shown(read_table(images_file), settings)
-            items = add_repeats(assign(shown, settings.n_surveys, profile.seed), settings.repeated_images, profile.seed)
-            items = pd.concat([items, make_checks(settings, profile.seed)], ignore_index=True)
-            items = items.astype({"sample": "Int64", "expected_quality": float, "expected_faithfulness": float})
-            path_of = shown.set_index("image_id")["path"]
+            images = _choose_images(read_table(images_file), settings)
+            items = add_repeats(assign(images, settings.n_surveys, seed), settings.repeated_images, seed)
+            items = pd.concat([items, make_checks(settings, seed)], ignore_index=True)
+            path_of = images.set_index("image_id")["path"]
             for item in items.itertuples():
                 if item.kind == "check":
                     picture = draw_check(settings, item.expected_quality, item.expected_faithfulness)
@@ -175,6 +177,6 @@ def build_surveys(images_file: Path, out_dir: Path, profile: Profile) -> pd.Data
                     check_input(source)
                     picture = Image.open(source)
                 _save_picture(picture, folder / "pictures" / f"{item.item_id}.png")
-            write_table(folder / "orders.parquet", order_items(items, settings, profile.seed))
-            write_table(folder / "items.parquet", items)
+            write_table(folder / "orders.parquet", order_items(items, settings, seed), ORDERS_COLUMNS)
+            write_table(folder / "items.parquet", items, ITEMS_COLUMNS)
     return pd.read_parquet(folder / "items.parquet")

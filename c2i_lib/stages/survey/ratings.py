@@ -1,9 +1,8 @@
 """Ratings: simulated from judges' scores, or collected from answers of people.
 
 In: ``items.parquet``, ``orders.parquet``, and either scores or answers tables (``rater, item_id, question, rating,
-answered_at, comment``, of the web app or imported). Out: ``ratings.parquet`` (``survey, rater, item_id, kind, image_id,
-prompt_id, arm, concept, sample, question, rating, answered_at, simulated``; a rating is NaN where the rater could not
-judge). Ignored: comments, which stay in the answers tables.
+answered_at, comment``, of the web app or imported). Out: ``ratings.parquet`` (``RATINGS_COLUMNS``; a rating is NaN
+where the rater could not judge). Ignored: comments, which stay in the answers tables.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from c2i_lib.config import Profile, Survey
+from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import seed_of, write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.stages.survey import formats
-from c2i_lib.stages.survey.web.store import read_answers
-from c2i_lib.statistics.simulation import ITEM_SHARE, PAPER_SCALES, RATER_SHARE, rate
-from c2i_lib.study import QUESTIONS
+from c2i_lib.stages.survey.responses import gather_answers, responses_folder
+from c2i_lib.statistics.simulation import RATER_SHARE, rate
+from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
-COLUMNS = (
-    "survey rater item_id kind image_id prompt_id arm concept sample question rating answered_at simulated".split()
-)
+RATINGS_COLUMNS = {"survey": "str", "rater": "str", "item_id": "str", "kind": "str", "image_id": "str"}
+RATINGS_COLUMNS |= {"prompt_id": "str", "arm": "str", "concept": "str", "sample": "Int64", "question": "str"}
+RATINGS_COLUMNS |= {"rating": "float64", "answered_at": "str", "simulated": "bool"}
 
 
 def simulate_answers(
@@ -38,27 +37,27 @@ def simulate_answers(
     scale; mean and spread are those of the paper's arms together. Attention checks are passed.
     """
     score_of = scores.set_index("image_id")
-    shown = orders.merge(items, on=["survey", "item_id"])
+    rows = orders.merge(items, on=["survey", "item_id"])
     parts = []
     for question in QUESTIONS:
         quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
-        impression = shown["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
-        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in shown["rater"].unique()}
+        impression = rows["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
+        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in rows["rater"].unique()}
         noise = np.concatenate(
-            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(shown)]
+            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(rows)]
         )
         share = ITEM_SHARE[question]
-        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * shown["rater"].map(severity).to_numpy()
+        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * rows["rater"].map(severity).to_numpy()
         latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
         mean, spread = np.mean(PAPER_SCALES[question], axis=0)
         rating = rate(mean + spread * latent, settings.scale_points).astype(float)
-        rating = np.where(shown["kind"] == "check", shown[f"expected_{question}"], rating)
-        parts.append(shown[["rater", "item_id"]].assign(question=question, rating=rating))
+        rating = np.where(rows["kind"] == "check", rows[f"expected_{question}"], rating)
+        parts.append(rows[["rater", "item_id"]].assign(question=question, rating=rating))
     return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
 
 
-def _by_rater(shown: pd.DataFrame) -> Iterable:
-    return shown.groupby(["rater", "survey"], sort=False)
+def _by_rater(rows: pd.DataFrame) -> Iterable:
+    return rows.groupby(["rater", "survey"], sort=False)
 
 
 def _normal(*parts: object, n: int) -> np.ndarray:
@@ -66,24 +65,10 @@ def _normal(*parts: object, n: int) -> np.ndarray:
     return np.random.default_rng(seed_of(*parts)).normal(size=n)
 
 
-def responses_folder(survey_dir: Path) -> Path:
-    """Where answers of people are kept: beside the stage's folder, because they are data and not output."""
-    return Path(survey_dir).parent / "06_responses"
-
-
-def gather_answers(survey_dir: Path) -> list[Path]:
-    """All answers tables of a run: what raters gave in the web app, as it is now, and what was imported."""
-    folder = responses_folder(survey_dir)
-    database = folder / "responses.sqlite"
-    if database.is_file():
-        write_table(folder / "app.parquet", read_answers(database))
-    return sorted(folder.glob("*.parquet"))
-
-
 def import_answers(
     files: Iterable[Path],
     survey_dir: Path,
-    profile: Profile,
+    settings: Survey,
     kind: str = "auto",
     mapping: pd.DataFrame | None = None,
     rater_column: str | None = None,
@@ -93,7 +78,7 @@ def import_answers(
     Returns the answers of ``files``; ``attrs["notes"]`` says what was left out. Raises ``C2IError`` for anything that
     cannot be right, and then keeps nothing.
     """
-    if profile.survey.simulate_raters:
+    if settings.simulate_raters:
         raise C2IError(
             "this run simulates its raters (survey.simulate_raters is true), so it takes no answers of people: "
             "make a run with -p survey.simulate_raters=false"
@@ -101,15 +86,15 @@ def import_answers(
     items, orders = (read_table(Path(survey_dir) / f"{name}.parquet") for name in ("items", "orders"))
     folder, tables, notes = responses_folder(survey_dir), {}, []
     for path in map(Path, files):
-        table = formats.read_answers(path, items, profile.survey, kind, mapping, rater_column)
+        table = formats.read_answers(path, items, settings, kind, mapping, rater_column)
         notes += [f"{path.name}: {note}" for note in table.attrs.get("notes", [])]
         if f"{path.stem}.parquet" in tables or path.stem == "app":
             raise C2IError(f"{path}: rename it, because another source of answers is called {path.stem!r}")
         tables[f"{path.stem}.parquet"] = table
     together = pd.concat(tables.values(), ignore_index=True)
-    notes += formats.check_answers(together, items, orders, profile.survey, "the imported files")
-    kept = [table for table in gather_answers(survey_dir) if table.name not in tables]
-    join_items(pd.concat([together, *map(pd.read_parquet, kept)], ignore_index=True), items, simulated=False)
+    notes += formats.check_answers(together, items, orders, settings, "the imported files")
+    earlier = [table for table in gather_answers(survey_dir) if table.name not in tables]
+    join_items(pd.concat([together, *map(pd.read_parquet, earlier)], ignore_index=True), items, simulated=False)
     for name, table in tables.items():
         write_table(folder / name, table)
     together.attrs["notes"] = list(dict.fromkeys(notes))
@@ -131,33 +116,33 @@ def join_items(answers: pd.DataFrame, items: pd.DataFrame, simulated: bool) -> p
             f"rater {row.rater!r} answered {row.question} of item {row.item_id} in two sources: remove one of "
             "them from 06_responses"
         )
-    return answers.merge(items, on="item_id").assign(simulated=simulated)[COLUMNS]
+    return answers.merge(items, on="item_id").assign(simulated=simulated)[list(RATINGS_COLUMNS)]
 
 
 def collect_ratings(
-    survey_dir: Path, profile: Profile, scores_file: Path | None = None, answers: Iterable[Path] = ()
+    survey_dir: Path, settings: Survey, seed: int, scores_file: Path | None = None, answers: Iterable[Path] = ()
 ) -> pd.DataFrame:
     """The ratings of built surveys, in ``<survey_dir>/ratings/``: simulated from ``scores_file``, or those of
     ``answers`` tables. Without either the table is empty: the survey is waiting for its raters.
 
-    Raises ``C2IError`` when both are given, and when the profile forbids simulated raters.
+    Raises ``C2IError`` when both are given, and when ``settings`` forbid simulated raters.
     """
     folder, answers = Path(survey_dir) / "ratings", [Path(path) for path in answers]
     if scores_file and answers:
         raise C2IError("give either scores, to simulate raters, or answers of people, not both")
-    if scores_file and not profile.survey.simulate_raters:
-        raise C2IError(f"profile {profile.name} takes no simulated raters (survey.simulate_raters is false)")
-    places = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
-    key = {"seed": profile.seed, "scale_points": profile.survey.scale_points}
-    inputs = [*places, *([scores_file] if scores_file else [])]
+    if scores_file and not settings.simulate_raters:
+        raise C2IError("this run takes no simulated raters (survey.simulate_raters is false)")
+    built = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
+    key = {"seed": seed, "scale_points": settings.scale_points}
+    inputs = [*built, *([scores_file] if scores_file else [])]
     with Stage(folder, key, inputs, __name__, others=answers) as stage:
         if not stage.done:
-            items, orders = map(read_table, places)
+            items, orders = map(read_table, built)
             if scores_file:
-                given = simulate_answers(items, orders, read_table(scores_file), profile.survey, profile.seed)
+                given = simulate_answers(items, orders, read_table(scores_file), settings, seed)
             else:
                 empty = pd.DataFrame(columns=["rater", "item_id", "question", "rating", "answered_at", "comment"])
                 given = pd.concat([empty, *map(pd.read_parquet, answers)], ignore_index=True)
-            ratings = join_items(given, items, bool(scores_file)).astype({"rating": float, "simulated": bool})
-            write_table(folder / "ratings.parquet", ratings)
+            ratings = join_items(given, items, bool(scores_file))
+            write_table(folder / "ratings.parquet", ratings, RATINGS_COLUMNS)
     return pd.read_parquet(folder / "ratings.parquet")

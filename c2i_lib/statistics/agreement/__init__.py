@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 
 from c2i_lib.statistics.agreement.coefficients import COEFFICIENTS, Cells, Level, Weights, krippendorff, light_kappa
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling
 
+AGREEMENT_COLUMNS = {"question": "str", "n_items": "int64", "n_raters": "int64", "coefficient": "str", "weights": "str"}
+AGREEMENT_COLUMNS |= {"value": "float64", "low": "float64", "high": "float64", "reason": "str"}
 _DRAWS_AT_ONCE = 2000  # resamples; more would not fit a processor's cache
 
 
@@ -47,32 +50,30 @@ def _why_undefined(cells: Cells) -> str:
     return ""
 
 
-def agreement(
-    ratings: np.ndarray, categories: Sequence[float], n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
+def agreement(ratings: np.ndarray, categories: Sequence[float], resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """Every coefficient with a percentile interval from resampled items: ``coefficient, weights, value, low, high,
     reason``. Where one is not defined its value is NaN, and ``reason`` says why.
     """
     cells = Cells(ratings, categories)
-    n_items, random = len(cells.ratings), np.random.default_rng(seed)
+    n_items, random = len(cells.ratings), np.random.default_rng(resampling.seed)
     whole = np.ones((1, n_items))
     values = [float(function(cells, whole)[0]) for _, _, function in COEFFICIENTS]
     resampled = [[] for _ in COEFFICIENTS]
-    for start in range(0, n_bootstrap if n_items else 0, _DRAWS_AT_ONCE):
-        n_draws = min(_DRAWS_AT_ONCE, n_bootstrap - start)
+    for start in range(0, resampling.n_bootstrap if n_items else 0, _DRAWS_AT_ONCE):
+        n_draws = min(_DRAWS_AT_ONCE, resampling.n_bootstrap - start)
         draws = random.multinomial(n_items, np.full(n_items, 1 / n_items), size=n_draws).astype(float)
-        for found, (_, _, function) in zip(resampled, COEFFICIENTS, strict=True):
-            found.append(function(cells, draws))
-    tail, why = (1 - confidence) / 2, _why_undefined(cells)
+        for parts, (_, _, function) in zip(resampled, COEFFICIENTS, strict=True):
+            parts.append(function(cells, draws))
+    tail, why = (1 - resampling.confidence) / 2, _why_undefined(cells)
     rows = []
-    for (name, weights, _), value, found in zip(COEFFICIENTS, values, resampled, strict=True):
+    for (name, weights, _), value, parts in zip(COEFFICIENTS, values, resampled, strict=True):
         low = high = np.nan
         if np.isfinite(value):
-            defined = np.concatenate(found)
+            defined = np.concatenate(parts)
             low, high = np.quantile(defined[np.isfinite(defined)], [tail, 1 - tail])
         reason = "" if np.isfinite(value) else why or "the ratings vary too little for it"
         rows.append((name, weights, value, low, high, reason))
-    return pd.DataFrame(rows, columns="coefficient weights value low high reason".split())
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS)[3:])
 
 
 def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -80,9 +81,7 @@ def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
     return ratings.pivot(index="image_id", columns="rater", values="rating").astype(float)
 
 
-def agreement_table(
-    ratings: pd.DataFrame, scale_points: int, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
+def agreement_table(ratings: pd.DataFrame, scale_points: int, resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """``agreement`` per question over all surveys, with ``question, n_items, n_raters`` before it.
 
     ``ratings``: the rows of ``ratings.parquet`` without repeats and checks. Raters of different surveys share no item
@@ -91,9 +90,6 @@ def agreement_table(
     parts = []
     for question, group in ratings.groupby("question", sort=False):
         matrix = rating_matrix(group)
-        part = agreement(matrix.to_numpy(), range(1, scale_points + 1), n_bootstrap, confidence, seed)
-        part.insert(0, "question", question)
-        part.insert(1, "n_items", len(matrix))
-        part.insert(2, "n_raters", matrix.shape[1])
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+        part = agreement(matrix.to_numpy(), range(1, scale_points + 1), resampling)
+        parts.append(part.assign(question=question, n_items=len(matrix), n_raters=matrix.shape[1]))
+    return pd.concat(parts, ignore_index=True)[list(AGREEMENT_COLUMNS)]

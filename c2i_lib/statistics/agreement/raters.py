@@ -61,11 +61,18 @@ def checks_passed(ratings: pd.DataFrame, items: pd.DataFrame, questions: Sequenc
     return (answered["rating"] == answered["expected"]).groupby(answered["rater"]).mean().rename("checks_passed")
 
 
+def rater_columns(scale_points: int) -> dict[str, str]:
+    """The columns of ``rater_table``: the use of a scale of so many points, and agreement."""
+    columns = {"rater": "str", "question": "str", "n": "int64", "cannot_judge": "int64"}
+    shares = [f"share_{point}" for point in range(1, scale_points + 1)]
+    return columns | dict.fromkeys(["mean", "sd", *shares, "kappa", "same", "checks_passed"], "float64")
+
+
 def rater_table(
     ratings: pd.DataFrame, items: pd.DataFrame, questions: Sequence[str], scale_points: int
 ) -> pd.DataFrame:
-    """One row a rater and question: ``rater, question, n, cannot_judge, mean, sd, share_1 … share_k, kappa`` (mean
-    quadratic kappa with the others)``, same, checks_passed``."""
+    """One row per rater and question (``rater_columns``). ``kappa``: the mean quadratic one with the others; ``same``:
+    the share of repeated images with the very same rating."""
     repeated = self_agreement(ratings, scale_points).set_index(["rater", "question"])["same"]
     passed = checks_passed(ratings, items, questions)
     rows = []
@@ -80,4 +87,4 @@ def rater_table(
             row |= {f"share_{point}": share for point, share in shares.items()}
             row |= {"kappa": kappas[rater], "same": repeated.get((rater, question), np.nan)}
             rows.append({**row, "checks_passed": passed.get(rater, np.nan)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(rater_columns(scale_points)))

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from c2i_lib.text.noun_phrases.parser import (
-    COLUMNS,
+    PHRASE_COLUMNS,
     first_rows,
     is_junk,
     merge_counts,
@@ -30,7 +30,7 @@ from c2i_lib.text.noun_phrases.wordnet import singular
 
 BREAK, SKIP, MODIFIER, NOUN = range(4)  # ends a phrase; is left out of it; may stand in it; may be its head
 N_SAMPLE = 20_000  # captions that the parser reads
-BATCH_SIZE = 65_536  # captions a task; the result does not depend on it
+BATCH_SIZE = 65_536  # captions per task; the result does not depend on it
 _MAX_WORDS = 6  # of a phrase that is counted
 _HEAD_SHARE = 0.1  # of a word's mentions inside phrases, from which on it may be a head
 
@@ -79,11 +79,11 @@ def learn_lexicon(texts: Sequence[str]) -> Lexicon:
     ends = np.searchsorted(rows, np.arange(len(texts)), side="right")
     all_words, start = words.to_pylist(), 0
     for document, text, end in zip(parse(texts), texts, ends, strict=True):
-        roles, place, lowered = _roles_in(document), 0, text.lower()
+        roles, offset, lowered = _roles_in(document), 0, text.lower()
         for word in all_words[start:end]:
-            if word != "|" and (found := lowered.find(word, place)) >= 0:
-                counts[word, roles.get(found, BREAK)] += 1
-                place = found + len(word)
+            if word != "|" and (begin := lowered.find(word, offset)) >= 0:
+                counts[word, roles.get(begin, BREAK)] += 1
+                offset = begin + len(word)
         start = end
     return Lexicon({word: _main_role(counts, word) for word in {word for word, _ in counts}})
 
@@ -108,13 +108,13 @@ def _runs(roles: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def count_batch(texts: Sequence[str] | pa.Array, first_row: int, lexicon: Lexicon) -> pd.DataFrame:
-    """Noun phrases of a batch, counted (``COLUMNS``)."""
+    """Noun phrases of a batch, counted (``PHRASE_COLUMNS``)."""
     words, rows = tokenize(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
     encoded = words.dictionary_encode()
     vocabulary = encoded.dictionary.to_pylist()
     ids, role_of = encoded.indices.to_numpy(), np.array([lexicon.role(word) for word in vocabulary], np.int8)
-    kept = role_of[ids] != SKIP if len(ids) else np.zeros(0, bool)
-    ids, rows = ids[kept], rows[kept]
+    counted = role_of[ids] != SKIP if len(ids) else np.zeros(0, bool)
+    ids, rows = ids[counted], rows[counted]
     firsts, heads = _runs(role_of[ids] if len(ids) else ids, rows)
     short = heads - firsts < _MAX_WORDS
     return _count(ids, rows + first_row, firsts[short], heads[short], vocabulary)
@@ -130,9 +130,9 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
 def _count(
     ids: np.ndarray, rows: np.ndarray, firsts: np.ndarray, heads: np.ndarray, vocabulary: list[str]
 ) -> pd.DataFrame:
-    """Group equal phrases by a hash of their words. ``firsts``, ``heads``: places in ``ids`` and ``rows``."""
+    """Group equal phrases by a hash of their words. ``firsts``, ``heads``: indices of ``ids`` and ``rows``."""
     head_names = {index: singular(vocabulary[index]) for index in np.unique(ids[heads]).tolist()}
-    numbers = {name: len(vocabulary) + place for place, name in enumerate(dict.fromkeys(head_names.values()))}
+    numbers = {name: len(vocabulary) + index for index, name in enumerate(dict.fromkeys(head_names.values()))}
     head_id = np.zeros(len(vocabulary), np.uint64)
     head_id[list(head_names)] = [numbers[name] for name in head_names.values()]
     hashes = _mixed(head_id[ids[heads]])
@@ -155,16 +155,16 @@ def _count(
         "document_frequency": np.bincount(phrase[new_row], minlength=len(starts)),
         "rows": first_rows(phrase[new_row], rows[new_row], len(starts)),
     }
-    return pd.DataFrame(columns, columns=COLUMNS)
+    return pd.DataFrame(columns, columns=list(PHRASE_COLUMNS))
 
 
 def count_all(texts: Sequence[str], lexicon: Lexicon, n_workers: int | None = None) -> pd.DataFrame:
-    """All noun phrases of ``texts`` by a known lexicon (``COLUMNS``), the most frequent first."""
+    """All noun phrases of ``texts`` by a known lexicon (``PHRASE_COLUMNS``), the most frequent first."""
     count = partial(count_batch, lexicon=lexicon)
     return merge_counts(run_batches(count, texts, BATCH_SIZE, n_workers, "noun phrases (lexicon)"))
 
 
 def noun_phrases(texts: Sequence[str], n_sample: int = N_SAMPLE, n_workers: int | None = None) -> pd.DataFrame:
-    """All noun phrases of ``texts`` (``COLUMNS``), by a lexicon learned from ``n_sample`` of them."""
+    """All noun phrases of ``texts`` (``PHRASE_COLUMNS``), by a lexicon learned from ``n_sample`` of them."""
     step = max(1, len(texts) // n_sample)
     return count_all(texts, learn_lexicon(texts[::step][:n_sample]), n_workers)

@@ -1,8 +1,8 @@
 """Captions → counted noun phrases, by spaCy's parser.
 
-In: caption texts. Out: one row a phrase with ``frequency`` (mentions), ``document_frequency`` (captions) and the first
-captions that hold it. ``count_batch`` is a function from a batch to counts that add up (``merge_counts``), so that
-batches can be counted anywhere in any order. A phrase is normalised: lower case, without determiners, possessives,
+In: caption texts. Out: one row per phrase with ``frequency`` (mentions), ``document_frequency`` (captions) and the
+first captions that hold it. ``count_batch`` is a function from a batch to counts that add up (``merge_counts``), so
+that batches can be counted anywhere in any order. A phrase is normalised: lower case, without determiners, possessives,
 numbers and shop junk, its head in the singular. Ignored: pronouns, and what hangs on a phrase ("of the house").
 """
 
@@ -25,10 +25,16 @@ if TYPE_CHECKING:  # importing spaCy takes seconds
     from spacy.language import Language
     from spacy.tokens import Doc, Span
 
-N_EXAMPLES = 3  # captions kept a phrase
-BATCH_SIZE = 2_000  # captions a task; the result does not depend on it
+N_EXAMPLES = 3  # captions kept per phrase
+BATCH_SIZE = 2_000  # captions per task; the result does not depend on it
 _WORTH_PROCESSES = 10  # tasks; a process takes seconds to start
-COLUMNS = ["phrase", "head", "frequency", "document_frequency", "rows"]
+PHRASE_COLUMNS = {
+    "phrase": "str",
+    "head": "str",
+    "frequency": "int64",  # mentions
+    "document_frequency": "int64",  # captions
+    "rows": "object",  # of the first captions that hold it
+}
 
 # Words that say nothing about the picture: quantities, sizes, and what shops put before everything.
 JUNK_WORDS = frozenset(
@@ -51,11 +57,11 @@ def _mark_nouns(document: Doc) -> None:
     """Set the coarse part of speech where ``noun_chunks`` looks at it, as the slow attribute ruler would."""
     from spacy.symbols import NOUN, PRON, PROPN
 
-    kinds = {"NN": NOUN, "NNS": NOUN, "NNP": PROPN, "NNPS": PROPN, "PRP": PRON, "PRP$": PRON, "EX": PRON, "WP": PRON}
+    coarse = {"NN": NOUN, "NNS": NOUN, "NNP": PROPN, "NNPS": PROPN, "PRP": PRON, "PRP$": PRON, "EX": PRON, "WP": PRON}
     for token in document:
         tag = token.tag_
-        if tag in kinds:
-            token.pos = kinds[tag]
+        if tag in coarse:
+            token.pos = coarse[tag]
         elif tag in ("DT", "WDT") and token.dep_ not in ("det", "quantmod", ""):
             token.pos = PRON
 
@@ -68,7 +74,7 @@ def parse(texts: Iterable[str], batch_size: int = 128) -> Iterator[Doc]:
 
 
 def is_junk(word: str) -> bool:
-    """Whether a word says nothing about the picture: sizes, numbers, model numbers, single letters, signs."""
+    """Whether a word says nothing about the picture: sizes, numbers, model numbers, single letters, punctuation."""
     letters = word.replace("-", "").replace("'", "")
     return word in JUNK_WORDS or len(letters) < 2 or not letters.isalpha()
 
@@ -116,16 +122,16 @@ def normalise_chunk(chunk: Span) -> tuple[str, str, list[int]] | None:
 
 
 def count_mentions(mentions: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
-    """``(row, phrase, head)`` in the order of rows → counts (``COLUMNS``)."""
-    found: dict[str, list] = {}
+    """``(row, phrase, head)`` in the order of rows → counts (``PHRASE_COLUMNS``)."""
+    counts: dict[str, list] = {}
     for row, phrase, head in mentions:
-        entry = found.setdefault(phrase, [phrase, head, 0, 0, []])
+        entry = counts.setdefault(phrase, [phrase, head, 0, 0, []])
         entry[2] += 1
         if not entry[4] or entry[5] != row:
             entry[3] += 1
             entry[4] += [row] if len(entry[4]) < N_EXAMPLES else []
         entry[5:] = [row]
-    return pd.DataFrame([entry[:5] for entry in found.values()], columns=COLUMNS)
+    return pd.DataFrame([entry[:5] for entry in counts.values()], columns=list(PHRASE_COLUMNS))
 
 
 def count_batch(texts: Sequence[str], first_row: int = 0) -> pd.DataFrame:
@@ -146,13 +152,15 @@ def first_rows(groups: np.ndarray, rows: np.ndarray, n_groups: int) -> list[np.n
     order = np.lexsort((rows, groups))
     groups, rows = groups[order], rows[order]
     starts = np.searchsorted(groups, np.arange(n_groups))
-    kept = np.arange(len(groups)) - starts[groups] < N_EXAMPLES
-    return np.split(rows[kept], np.searchsorted(groups[kept], np.arange(1, n_groups)))
+    first = np.arange(len(groups)) - starts[groups] < N_EXAMPLES
+    return np.split(rows[first], np.searchsorted(groups[first], np.arange(1, n_groups)))
 
 
 def merge_counts(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Counts of several batches as one table (``COLUMNS``), the most frequent first, ties in alphabetic order."""
-    table = pd.concat([pd.DataFrame(columns=COLUMNS), *(part for part in parts if len(part))], ignore_index=True)
+    """Counts of several batches as one table (``PHRASE_COLUMNS``), the most frequent first, then by alphabet."""
+    table = pd.concat(
+        [pd.DataFrame(columns=list(PHRASE_COLUMNS)), *(part for part in parts if len(part))], ignore_index=True
+    )
     if table.empty:
         return table
     groups, phrases = pd.factorize(table["phrase"])
@@ -183,8 +191,8 @@ def run_batches(
 
 
 def noun_phrases(texts: Sequence[str], n_workers: int | None = None) -> pd.DataFrame:
-    """All noun phrases of ``texts`` (``COLUMNS``), the most frequent first.
+    """All noun phrases of ``texts`` (``PHRASE_COLUMNS``), the most frequent first.
 
-    ``n_workers``: processes, one a processor by default for many captions; it changes nothing in the result.
+    ``n_workers``: processes, one per processor by default for many captions; it changes nothing in the result.
     """
     return merge_counts(run_batches(count_batch, texts, BATCH_SIZE, n_workers, "noun phrases"))

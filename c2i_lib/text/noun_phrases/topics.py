@@ -1,7 +1,7 @@
 """The topic of a caption: its main noun phrase.
 
-In: caption texts. Out: one phrase a caption, or an empty string. The paper's future work is "explicitly tagging a main
-topic for captions in the dataset" (Conclusion); it gives no rule, so this one is ours. Ignored: pictures.
+In: caption texts. Out: one phrase per caption, or an empty string. The paper's future work is "explicitly tagging a
+main topic for captions in the dataset" (Conclusion); it gives no rule, so this one is ours. Ignored: pictures.
 """
 
 from __future__ import annotations
@@ -45,6 +45,6 @@ def topics_of_batch(texts: Sequence[str], first_row: int = 0) -> list[str]:
 
 
 def topics(texts: Sequence[str], n_workers: int | None = None) -> list[str]:
-    """The topic of each text. ``n_workers``: processes, one a processor by default for many captions."""
+    """The topic of each text. ``n_workers``: processes, one per processor by default for many captions."""
     parts = run_batches(topics_of_batch, texts, BATCH_SIZE, n_workers, "topics")
     return [topic for part in parts for topic in part]

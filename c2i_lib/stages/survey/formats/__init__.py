@@ -18,31 +18,30 @@ from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS, check_a
 from c2i_lib.stages.survey.formats.csv_files import read_rows, read_text
 from c2i_lib.stages.survey.formats.label_studio import read_label_studio, write_label_studio
 from c2i_lib.stages.survey.formats.mapping import propose_mapping, read_mapping, write_mapping
-from c2i_lib.stages.survey.formats.own import REQUIRED, read_answers_csv, write_answers_csv
-from c2i_lib.stages.survey.formats.wide import is_qualtrics, read_columns, read_google_forms, read_qualtrics
+from c2i_lib.stages.survey.formats.own import REQUIRED, answers_csv, read_answers_csv, write_answers_csv
+from c2i_lib.stages.survey.formats.wide import WIDE_KINDS, is_qualtrics, read_columns, read_wide_answers
 
 __all__ = [
     "CANNOT_JUDGE",
     "COLUMNS",
     "KINDS",
+    "answers_csv",
     "check_answers",
     "detect_kind",
     "propose_mapping",
     "read_answers",
     "read_answers_csv",
     "read_columns",
-    "read_google_forms",
     "read_label_studio",
     "read_mapping",
-    "read_qualtrics",
+    "read_wide_answers",
     "write_answers_csv",
     "write_label_studio",
     "write_mapping",
 ]
 
 _READERS = {"c2i": read_answers_csv, "label_studio": read_label_studio}
-_WIDE_READERS = {"google_forms": read_google_forms, "qualtrics": read_qualtrics}
-KINDS = ("auto", *_READERS, *_WIDE_READERS)
+KINDS = ("auto", *_READERS, *WIDE_KINDS)
 
 
 def detect_kind(path: Path, items: pd.DataFrame) -> str:
@@ -78,11 +77,11 @@ def read_answers(
     if kind not in KINDS:
         raise C2IError(f"unknown format {kind!r}: expected {', '.join(KINDS)}")
     kind = detect_kind(path, items) if kind == "auto" else kind
-    if kind in _WIDE_READERS:
-        return _WIDE_READERS[kind](path, items, settings, mapping, rater_column)
+    if kind in WIDE_KINDS:
+        return read_wide_answers(path, items, settings, kind, mapping, rater_column)
     if mapping is not None or rater_column is not None:
         raise C2IError(
             f"{path} is of format {kind}, which names items and raters itself: leave out the mapping and the rater's "
-            f"column (they are for {' and '.join(_WIDE_READERS)})"
+            f"column (they are for {' and '.join(WIDE_KINDS)})"
         )
     return _READERS[kind](path, items, settings)

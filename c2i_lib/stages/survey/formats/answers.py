@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,11 +49,11 @@ def raise_problems(source: Path | str, problems: Sequence[str], advice: str = ""
     Without problems nothing happens.
     """
     if problems:
-        shown = "".join(f"\n- {problem}" for problem in problems[:N_SHOWN])
+        first = "".join(f"\n- {problem}" for problem in problems[:N_SHOWN])
         more = f"\n… and {len(problems) - N_SHOWN} more" if len(problems) > N_SHOWN else ""
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise C2IError(
-            f"{source}: {count}; nothing was imported. Mend the file and import it again:{shown}{more}{advice}"
+            f"{source}: {count}; nothing was imported. Mend the file and import it again:{first}{more}{advice}"
         )
 
 
@@ -86,7 +86,7 @@ def parse_rating(text: str, labels: Sequence[str]) -> float | None:
 
 def to_utc(moment: datetime) -> str:
     """A moment with a time zone as ISO 8601 in UTC, to the second."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def parse_iso(text: str) -> datetime | None:
@@ -126,8 +126,8 @@ def _find_problems(
 ) -> list[str]:
     known, first_of, problems = set(items["item_id"]), {}, []
     for number, answer in enumerate(answers[COLUMNS].itertuples(index=False)):
-        if found := _problem_of(answer, known, settings):
-            problems.append(f"{_at(places[number], found[0])}: {found[1]}")
+        if problem := _problem_of(answer, known, settings):
+            problems.append(f"{_at(places[number], problem[0])}: {problem[1]}")
             continue
         first = first_of.setdefault(tuple(answer[:3]), number)
         if first != number:

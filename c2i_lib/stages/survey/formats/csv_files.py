@@ -1,7 +1,8 @@
-"""Text and CSV files as people send them.
+"""Text and CSV files: those that people send, and those that we write.
 
 In: a file in UTF-8 (with or without a byte order mark) or UTF-16, separated by commas, semicolons or tabs. Out: its
-text, or its rows, each with the line it begins at. Ignored: rows that are wholly empty.
+text, or its rows, each with the line it begins at. Ignored: rows that are wholly empty. And rows to write, as CSV in
+which no cell is a formula, because raters' text is opened in spreadsheets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +21,9 @@ from c2i_lib.errors import C2IError
 _DELIMITERS = ",;\t"
 _MAX_CELL = 1_000_000  # characters; the csv module's own limit is 131,072
 _AS_UTF8 = 'save it as "CSV UTF-8" and import it again'
+# A spreadsheet runs a cell that begins so. Spaces and apostrophes count as well: then taking the apostrophe away again
+# is exact, also where a rater typed one. (The package defusedcsv sees neither " =1+1" nor "＝1+1", and changes "|".)
+_FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|'*[\t\r\n]")
 
 
 class Row(NamedTuple):
@@ -97,3 +103,21 @@ def unique_names(names: list[str]) -> list[str]:
         seen[name] += 1
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return unique
+
+
+def guard_formula(text: str) -> str:
+    """Text that no spreadsheet runs as a formula: an apostrophe before what looks like one."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguard_formula(text: str) -> str:
+    """The text that ``guard_formula`` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV whose every cell is guarded: ``read_rows`` and ``unguard_formula`` give the cells back as text."""
+    text = io.StringIO(newline="")
+    # No CSV reader takes a NUL, and no rater means one.
+    csv.writer(text).writerows([guard_formula(str(cell).replace("\0", "")) for cell in row] for row in rows)
+    return text.getvalue()

@@ -32,7 +32,7 @@ _README = """# A survey for Label Studio
 3. Settings, Cloud Storage, Add Source Storage, Local Files: the absolute path of `pictures` in this folder. Add it and
    do not sync it: the tasks are in `tasks.json`.
 4. Import `tasks.json`. Settings, General, Task Sampling: random, so that each rater has another order.
-5. In Label Studio Enterprise set the annotations a task to the number of raters (Settings, Quality). In the community
+5. In Label Studio Enterprise set the annotations per task to the number of raters (Settings, Quality). In the community
    edition each rater opens every task and creates an annotation of their own.
 6. When all are done: Export, JSON. Give the file to `python -m c2i_lib survey import`.
 """
@@ -58,7 +58,7 @@ def _config(settings: Survey) -> str:
 def write_label_studio(folder: Path, items: pd.DataFrame, settings: Survey, pictures: Path) -> None:
     """Write tasks for ``items``, in the order of their ids, and copy their pictures from ``pictures``.
 
-    For one survey a project, give the items of one survey. Raises ``C2IError`` when a picture is missing.
+    For one project per survey, give the items of one survey. Raises ``C2IError`` when a picture is missing.
     """
     folder, tasks = Path(folder), []
     for item in items.sort_values("item_id").itertuples():
@@ -111,7 +111,7 @@ def _utc(annotation: dict) -> str:
 
 def _annotations(task: dict, where: str) -> Iterator[tuple[str, dict, object, dict[str, list[str]]]]:
     """Each annotation of a task that was not cancelled: place, record, annotator, and texts by control."""
-    if "annotations" not in task:  # JSON-MIN: an annotation a record
+    if "annotations" not in task:  # JSON-MIN: one annotation per record
         yield where, task, task.get("annotator"), {name: [_text(task[name])] for name in task}
         return
     for number, annotation in enumerate(map(_dict, task["annotations"] or []), start=1):

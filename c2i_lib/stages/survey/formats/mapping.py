@@ -7,7 +7,6 @@ question. Besides the two questions there is "comment". Ignored: the answers.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +17,7 @@ from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages.survey.formats.answers import raise_problems
-from c2i_lib.stages.survey.formats.csv_files import read_rows
-from c2i_lib.stages.survey.formats.own import guard_formula, unguard_formula
+from c2i_lib.stages.survey.formats.csv_files import csv_text, read_rows, unguard_formula
 from c2i_lib.study import QUESTIONS
 
 COMMENT = "comment"
@@ -45,9 +43,9 @@ def _question_in(title: str, settings: Survey | None) -> str:
     """The question that a title asks, by its text or else by its name; empty when there is none or more than one."""
     by_text = [q for q in QUESTIONS if settings and _plain(getattr(settings, q).text) in title]
     by_name = [q for q in QUESTIONS if re.search(rf"(?<![a-z]){q}(?![a-z])", title)]
-    for found in (by_text, by_name):
-        if found:
-            return found[0] if len(found) == 1 else ""
+    for questions in (by_text, by_name):
+        if questions:
+            return questions[0] if len(questions) == 1 else ""
     return COMMENT if re.search(r"(?<![a-z])(comment|remark)s?(?![a-z])", title) else ""
 
 
@@ -71,11 +69,9 @@ def propose_mapping(
 
 def write_mapping(path: Path, mapping: pd.DataFrame) -> None:
     """Write a mapping as a CSV to look at and edit; nothing in it runs in a spreadsheet."""
-    with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(MAPPING_COLUMNS)
-        for row in mapping.reindex(columns=MAPPING_COLUMNS, fill_value="").itertuples(index=False):
-            writer.writerow([guard_formula(str(cell)) for cell in row])
+    rows = mapping.reindex(columns=MAPPING_COLUMNS, fill_value="").itertuples(index=False)
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(csv_text([MAPPING_COLUMNS, *rows]), encoding="utf-8", newline="")
 
 
 def read_mapping(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""c2i's own CSV of answers, one answer a row.
+"""c2i's own CSV of answers, one row per answer.
 
 In and out: ``rater, item_id, question, rating, answered_at, comment``; what is written is read back exactly. A rating
 that a rater could not give is "cannot judge". Ignored: other columns, with a note.
@@ -6,8 +6,6 @@ that a rater could not give is "cannot judge". Ignored: other columns, with a no
 
 from __future__ import annotations
 
-import csv
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -16,35 +14,21 @@ from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS, GivenAnswer, build_answers, parse_iso
-from c2i_lib.stages.survey.formats.csv_files import read_rows
+from c2i_lib.stages.survey.formats.csv_files import csv_text, read_rows, unguard_formula
 
 REQUIRED = ("rater", "item_id", "question", "rating")
 
-# A spreadsheet runs a cell that begins so. Spaces and apostrophes count as well: then taking the apostrophe away again
-# is exact, also where a rater typed one.
-_FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|'*[\t\r\n]")
 
-
-def guard_formula(text: str) -> str:
-    """Text that no spreadsheet runs as a formula: an apostrophe before what looks like one."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unguard_formula(text: str) -> str:
-    """The text that ``guard_formula`` was given."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+def answers_csv(answers: pd.DataFrame) -> str:
+    """An answers table as CSV that ``read_answers_csv`` gives back. Nothing in it runs in a spreadsheet."""
+    ratings = [CANNOT_JUDGE if pd.isna(rating) else f"{rating:g}" for rating in answers["rating"]]
+    return csv_text([COLUMNS, *answers.assign(rating=ratings)[COLUMNS].itertuples(index=False)])
 
 
 def write_answers_csv(path: Path, answers: pd.DataFrame) -> None:
-    """Write an answers table so that ``read_answers_csv`` gives it back. Nothing in it runs in a spreadsheet."""
-    with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in answers[COLUMNS].itertuples(index=False):
-            rating = CANNOT_JUDGE if pd.isna(row.rating) else f"{row.rating:g}"
-            cells = (row.rater, row.item_id, row.question, rating, row.answered_at, row.comment)
-            # No CSV reader takes a NUL, and no rater means one.
-            writer.writerow([guard_formula(str(cell).replace("\0", "")) for cell in cells])
+    """Write ``answers_csv`` into a file."""
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(answers_csv(answers), encoding="utf-8", newline="")
 
 
 def read_answers_csv(path: Path, items: pd.DataFrame, settings: Survey) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Google Forms and Qualtrics: CSV exports with a row a response and a column a question.
+"""Google Forms and Qualtrics: CSV exports with one row per response and one column per question.
 
 In: Google Forms' responses (``Timestamp`` first; grids as ``Title [Row]``) or Qualtrics' export (three header rows:
 names, texts, ``{"ImportId": …}``), with numbers or labels. Out: an answers table. A comment column belongs to an item,
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ _GOOGLE_TIME = re.compile(r"(\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2} [AP]M) GM
 class WideFile(NamedTuple):
     """A wide export: its columns as ``{name: title}``, its responses, and Qualtrics' third header row."""
 
+    path: Path
     columns: dict[str, str]
     rows: list[Row]
     import_ids: list[str]
@@ -44,6 +45,14 @@ class WideFile(NamedTuple):
     def cell(self, row: Row, column: str) -> str:
         """A response's cell, without spaces around it."""
         return row.cells[self.position[column]].strip()
+
+
+class CountedResponses(NamedTuple):
+    """What a tool's export holds: responses that count, when each was given (in UTC, or empty), and notes."""
+
+    rows: list[Row]
+    time_of: Callable[[Row], str]
+    notes: list[str]
 
 
 def is_qualtrics(rows: Sequence[Row]) -> bool:
@@ -62,7 +71,7 @@ def read_wide(path: Path) -> WideFile:
     titles = [name if name == text else f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
     import_ids = rows[2].cells if n_header == 3 else [""] * len(names)
     position = {name: number for number, name in enumerate(names)}
-    return WideFile(dict(zip(names, titles, strict=True)), rows[n_header:], import_ids, position)
+    return WideFile(path, dict(zip(names, titles, strict=True)), rows[n_header:], import_ids, position)
 
 
 def read_columns(path: Path) -> dict[str, str]:
@@ -73,11 +82,11 @@ def read_columns(path: Path) -> dict[str, str]:
     return read_wide(path).columns
 
 
-def _raters(file: WideFile, rater_column: str | None, path: Path) -> tuple[list[str], str, str]:
+def _raters(file: WideFile, rater_column: str | None) -> tuple[list[str], str, str]:
     """The rater of each response, the column that names them, and a note."""
     if rater_column is not None and rater_column not in file.columns:
         raise C2IError(
-            f"{path}, line 1: no column {rater_column!r} for the raters; the file has {', '.join(file.columns)}"
+            f"{file.path}, line 1: no column {rater_column!r} for the raters; the file has {', '.join(file.columns)}"
         )
     column_of = {name.casefold(): name for name in reversed(file.columns)}
     candidates = [rater_column] if rater_column else [column_of[name] for name in _RATER_COLUMNS if name in column_of]
@@ -92,62 +101,22 @@ def _raters(file: WideFile, rater_column: str | None, path: Path) -> tuple[list[
     return raters, "", note
 
 
-def _to_answers(
-    path: Path,
-    file: WideFile,
-    items: pd.DataFrame,
-    settings: Survey,
-    mapping: pd.DataFrame | None,
-    rater_column: str | None,
-    time_of: Callable[[Row], str],
-    notes: Sequence[str],
-) -> pd.DataFrame:
-    proposed = propose_mapping(file.columns, items, settings) if mapping is None else mapping
-    key_of = check_mapping(proposed, file.columns, items, path)
-    raters, names_raters, note = _raters(file, rater_column, path)
-    given = []
-    for row, rater in zip(file.rows, raters, strict=True):
-        moment = time_of(row)
-        comments = {item: file.cell(row, column) for column, (item, question) in key_of.items() if question == COMMENT}
-        for column, (item, question) in key_of.items():
-            if question != COMMENT:
-                text, comment = file.cell(row, column), comments.get(item, "")
-                given.append(GivenAnswer(f"line {row.line}", rater, item, question, text, moment, comment, column))
-    unread = [column for column in file.columns if column not in key_of and column != names_raters]
-    notes = [*notes, note, *([f"columns that are not read: {', '.join(unread)}"] if unread else [])]
-    if n_absent := len(set(items["item_id"]) - {item for item, _ in key_of.values()}):
-        notes.append(f"{n_absent} of {items['item_id'].nunique()} items have no column in this file")
-    return build_answers(given, items, settings, path, notes=notes)
-
-
 def _google_time(text: str) -> str:
     """``2026/05/20 1:43:01 PM GMT+1`` in UTC. Empty for a Google Sheet's time, which has no zone."""
-    found = _GOOGLE_TIME.fullmatch(text.strip())
-    if not found:
+    parts = _GOOGLE_TIME.fullmatch(text.strip())
+    if not parts:
         return ""
-    hours, minutes = int(found[2] or 0), int(found[3] or 0)
+    hours, minutes = int(parts[2] or 0), int(parts[3] or 0)
     zone = timezone(timedelta(hours=hours, minutes=minutes if hours >= 0 else -minutes))
-    return to_utc(datetime.strptime(found[1], "%Y/%m/%d %I:%M:%S %p").replace(tzinfo=zone))
+    return to_utc(datetime.strptime(parts[1], "%Y/%m/%d %I:%M:%S %p").replace(tzinfo=zone))
 
 
-def read_google_forms(
-    path: Path,
-    items: pd.DataFrame,
-    settings: Survey,
-    mapping: pd.DataFrame | None = None,
-    rater_column: str | None = None,
-) -> pd.DataFrame:
-    """Answers from Google Forms' CSV of responses. ``rater_column``: by default an e-mail or user name column.
-
-    Raises ``C2IError`` with line and column of everything that is wrong, or how to write a mapping.
-    """
-    file = read_wide(path)
+def _google_forms(file: WideFile) -> CountedResponses:
+    """Google Forms' responses; the first column has their times, in the words of the form's language."""
     first = next(iter(file.columns))
     has_times = any(_google_time(file.cell(row, first)) for row in file.rows)
     notes = [] if has_times else ["the times have no time zone and are left out"]
-    return _to_answers(
-        path, file, items, settings, mapping, rater_column, lambda row: _google_time(file.cell(row, first)), notes
-    )
+    return CountedResponses(file.rows, lambda row: _google_time(file.cell(row, first)), notes)
 
 
 def _qualtrics_time(file: WideFile) -> Callable[[Row], str]:
@@ -157,7 +126,7 @@ def _qualtrics_time(file: WideFile) -> Callable[[Row], str]:
         return lambda row: ""
     try:
         name = json.loads(file.import_ids[list(file.columns).index(column)]).get("timeZone", "")
-        zone = timezone.utc if name == "Z" else ZoneInfo(name)
+        zone = UTC if name == "Z" else ZoneInfo(name)
     except (ValueError, AttributeError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return lambda row: ""
 
@@ -169,33 +138,61 @@ def _qualtrics_time(file: WideFile) -> Callable[[Row], str]:
 
 
 def _lines(rows: Sequence[Row]) -> str:
-    shown = ", ".join(str(row.line) for row in rows[:10])
-    return f"{'line' if len(rows) == 1 else 'lines'} {shown}{', …' if len(rows) > 10 else ''}"
+    numbers = ", ".join(str(row.line) for row in rows[:10])
+    return f"{'line' if len(rows) == 1 else 'lines'} {numbers}{', …' if len(rows) > 10 else ''}"
 
 
-def read_qualtrics(
+def _qualtrics(file: WideFile) -> CountedResponses:
+    """Qualtrics' responses without previews and tests; those that are not finished stay, and notes say so."""
+    if not any(file.import_ids):
+        raise C2IError(
+            f'{file.path}, line 3: expected a row of {{"ImportId": …}}, found none; export it from Qualtrics, Data & '
+            "Analysis, as CSV, and keep all three header rows"
+        )
+    rows, notes = file.rows, []
+    if "Status" in file.columns:
+        previews = [row for row in rows if _PREVIEW.fullmatch(file.cell(row, "Status"))]
+        rows = [row for row in rows if row not in previews]
+        notes += [f"{len(previews)} previews or tests are left out ({_lines(previews)})"] if previews else []
+    if "Finished" in file.columns:
+        unfinished = [row for row in rows if file.cell(row, "Finished").casefold() in ("false", "0")]
+        notes += [f"{len(unfinished)} unfinished responses are kept ({_lines(unfinished)})"] if unfinished else []
+    return CountedResponses(rows, _qualtrics_time(file), notes)
+
+
+_TOOLS = {"google_forms": _google_forms, "qualtrics": _qualtrics}
+WIDE_KINDS = tuple(_TOOLS)
+
+
+def read_wide_answers(
     path: Path,
     items: pd.DataFrame,
     settings: Survey,
+    kind: str,
     mapping: pd.DataFrame | None = None,
     rater_column: str | None = None,
 ) -> pd.DataFrame:
-    """Answers from Qualtrics' CSV export. ``rater_column``: by default ExternalReference, RecipientEmail or ResponseId.
+    """Answers from a CSV export of one of ``WIDE_KINDS``. ``mapping``: by default what the columns' titles say;
+    ``rater_column``: by default the best of the columns that can tell raters apart.
 
-    Previews and tests are left out; responses that are not finished are kept; notes say so. Raises ``C2IError`` with
-    line and column of everything that is wrong, or how to write a mapping.
+    Raises ``C2IError`` with line and column of everything that is wrong, or how to write a mapping.
     """
-    file, notes = read_wide(path), []
-    if not any(file.import_ids):
-        raise C2IError(
-            f'{path}, line 3: expected a row of {{"ImportId": …}}, found none; export it from Qualtrics, Data & '
-            "Analysis, as CSV, and keep all three header rows"
-        )
-    if "Status" in file.columns:
-        previews = [row for row in file.rows if _PREVIEW.fullmatch(file.cell(row, "Status"))]
-        file = file._replace(rows=[row for row in file.rows if not _PREVIEW.fullmatch(file.cell(row, "Status"))])
-        notes += [f"{len(previews)} previews or tests are left out ({_lines(previews)})"] if previews else []
-    if "Finished" in file.columns:
-        unfinished = [row for row in file.rows if file.cell(row, "Finished").casefold() in ("false", "0")]
-        notes += [f"{len(unfinished)} unfinished responses are kept ({_lines(unfinished)})"] if unfinished else []
-    return _to_answers(path, file, items, settings, mapping, rater_column, _qualtrics_time(file), notes)
+    file = read_wide(path)
+    responses = _TOOLS[kind](file)
+    file = file._replace(rows=responses.rows)
+    mapping = propose_mapping(file.columns, items, settings) if mapping is None else mapping
+    key_of = check_mapping(mapping, file.columns, items, path)
+    raters, names_raters, note = _raters(file, rater_column)
+    given = []
+    for row, rater in zip(file.rows, raters, strict=True):
+        moment = responses.time_of(row)
+        comments = {item: file.cell(row, column) for column, (item, question) in key_of.items() if question == COMMENT}
+        for column, (item, question) in key_of.items():
+            if question != COMMENT:
+                text, comment = file.cell(row, column), comments.get(item, "")
+                given.append(GivenAnswer(f"line {row.line}", rater, item, question, text, moment, comment, column))
+    unread = [column for column in file.columns if column not in key_of and column != names_raters]
+    notes = [*responses.notes, note, *([f"columns that are not read: {', '.join(unread)}"] if unread else [])]
+    if n_absent := len(set(items["item_id"]) - {item for item, _ in key_of.values()}):
+        notes.append(f"{n_absent} of {items['item_id'].nunique()} items have no column in this file")
+    return build_answers(given, items, settings, path, notes=notes)

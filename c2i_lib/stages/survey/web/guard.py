@@ -1,23 +1,24 @@
-"""What protects raters and their answers: refused requests, headers, pictures and tables that carry nothing extra.
+"""What protects raters and their answers: refused requests, headers, and pictures that carry nothing extra.
 
-In: requests, PNG files, answers. Out: requests that a page of ours could have sent and the forms of their bodies,
-pixels, and CSV that is safe in a spreadsheet. Ignored: tokens, and what a request asks for (``server.py``).
+In: requests, PNG files. Out: requests that a page of ours could have sent and the forms of their bodies, and pixels.
+Ignored: tokens, and what a request asks for (``server.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
-from urllib.parse import urlsplit
+from typing import Literal
 
-import pandas as pd
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Question = Literal["quality", "faithfulness"]
-QUESTIONS = get_args(Question)
+from c2i_lib.study import QUESTIONS
+
+Question = Literal[QUESTIONS]
 BODY_LIMIT = 16 * 1024  # bytes
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a PNG needs; other chunks can hold text
 _HEADERS = {
@@ -56,19 +57,15 @@ class Closing(_Body):
 class Guard:
     """Refuses what no page of ours sends, before anything reads it, and adds protective headers to every answer."""
 
-    def __init__(self, app: ASGIApp, host_names: Iterable[str]):
-        self.app, self.host_names = app, {name.lower() for name in host_names}
+    def __init__(self, app: ASGIApp):
+        self.app = app
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
-        host = headers.get("host", "")
-        try:
-            name, origin = urlsplit(f"//{host}").hostname, urlsplit(headers.get("origin", f"//{host}")).netloc
-        except ValueError:
-            return 400, "The Host or Origin header is not valid."
-        if name not in self.host_names:
-            return 400, "This server does not go by that name."
+    @staticmethod
+    def _refusal(method: str, headers: Headers) -> tuple[int, str] | None:
         if method in ("GET", "HEAD"):
             return None
+        host = headers.get("host", "")
+        origin = headers.get("origin", f"//{host}").partition("//")[2]
         if origin.lower() != host.lower() or headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return 403, "Requests from other sites are refused."
         if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
@@ -105,20 +102,20 @@ class Guard:
         return await self.app(scope, receive_again, send_with_headers)
 
 
+def protect(app: FastAPI, host_names: Iterable[str]) -> None:
+    """Let ``app`` answer to ``host_names`` alone, so that no page of another name reaches it (DNS rebinding), and put
+    ``Guard`` before it."""
+    names = [f"[{name}]" if ":" in name else name for name in host_names]  # as a Host header has them
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    app.add_middleware(Guard)
+
+
 def without_metadata(png: bytes) -> bytes:
     """A PNG with its pixels only."""
-    parts, place = [png[:8]], 8
-    while place < len(png):
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] in _PIXELS:
-            parts.append(png[place:end])
-        place = end
+    parts, start = [png[:8]], 8
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] in _PIXELS:
+            parts.append(png[start:end])
+        start = end
     return b"".join(parts)
-
-
-def as_csv(answers: pd.DataFrame) -> str:
-    """Answers as CSV in which no cell starts a formula: such text gets an apostrophe before it."""
-    safe = answers.assign(rating=answers["rating"].astype("Int64"))
-    for name in safe.columns.drop("rating"):
-        safe[name] = [f"'{text}" if text.startswith(tuple("=+-@\t\r\n")) else text for text in safe[name]]
-    return safe.to_csv(index=False, lineterminator="\r\n")

@@ -26,12 +26,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
-from c2i_lib.config import Profile
+from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
-from c2i_lib.records.stage import read_table
-from c2i_lib.stages.survey.web.guard import QUESTIONS, Answer, Closing, Comment, Guard, as_csv, without_metadata
+from c2i_lib.records.stage import read_table, run_command
+from c2i_lib.stages.survey.formats import answers_csv
+from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, protect, without_metadata
 from c2i_lib.stages.survey.web.store import Responses, read_answers
+from c2i_lib.study import QUESTIONS
 
 _STATIC = Path(__file__).parent / "static"
 _SERVED = {
@@ -43,7 +45,7 @@ _SERVED = {
 _EVERYWHERE = ("0.0.0.0", "::")  # hosts that mean: all addresses of this machine
 
 
-class Survey:
+class ServedSurvey:
     """A built survey and its answers: who sees which items in which order, and whose token is whose.
 
     Raises ``C2IError`` when the survey is not built, a file is damaged, or the answers belong to another survey.
@@ -53,10 +55,7 @@ class Survey:
         folder = Path(survey_dir)
         run_folder = folder.parent
         if not (folder / "orders.parquet").is_file():
-            raise C2IError(
-                f"{folder} holds no survey: run notebook 06, or "
-                f"python -m c2i_lib run --profile {run_folder}/profile.yaml --run-dir {run_folder} --to 6"
-            )
+            raise C2IError(f"{folder} holds no survey: run notebook 06, or {run_command(run_folder, '--to', '6')}")
         items, orders = read_table(folder / "items.parquet"), read_table(folder / "orders.parquet")
         self.pictures = folder / "pictures"
         lost = [name for name in items["item_id"] if not self.picture_path(name).is_file()]
@@ -118,7 +117,7 @@ class Survey:
         return {"consented": responses.consented(rater), "closed": responses.closed, "items": items}
 
     def progress(self, base_url: str) -> list[dict]:
-        """A row per rater for the researcher."""
+        """One row per rater, for the researcher."""
         given = self.responses.progress()
         return [
             {"rater": rater, "surveys": ", ".join(self.surveys[rater]), "link": f"{base_url}/r/{self.tokens[rater]}"}
@@ -138,7 +137,7 @@ class Survey:
 
 
 def create_app(
-    survey_dir: Path, profile: Profile, researcher_token: str, base_url: str, host_names: Iterable[str] = ()
+    survey_dir: Path, settings: Survey, researcher_token: str, base_url: str, host_names: Iterable[str] = ()
 ) -> FastAPI:
     """The web app of the survey in ``survey_dir``, the folder of stage 06.
 
@@ -148,17 +147,17 @@ def create_app(
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
     address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname:
         raise C2IError(f"the survey's address should be like https://survey.example.org, found {base_url!r}")
-    survey = Survey(survey_dir)
+    survey = ServedSurvey(survey_dir)
     responses = survey.responses
-    asked = [{"name": name, **getattr(profile.survey, name).model_dump()} for name in QUESTIONS]
+    asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
     templates = Environment(loader=FileSystemLoader(_STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     # No pictures in the instructions: from elsewhere, they would tell who reads.
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
     static = {name: (_STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_middleware(Guard, host_names=["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
+    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
     app.state.survey = survey
 
     def check_researcher(token: str) -> None:
@@ -216,24 +215,24 @@ def create_app(
             raise HTTPException(403, "Please agree to take part first.")
         if isinstance(body, Comment):
             responses.comment(rater, item_id, body.comment)
-        elif body.rating is None or 1 <= body.rating <= profile.survey.scale_points:
+        elif body.rating is None or 1 <= body.rating <= settings.scale_points:
             responses.answer(rater, item_id, body.question, body.rating)
         else:
-            raise HTTPException(422, f"The rating should be 1 to {profile.survey.scale_points}, or null.")
+            raise HTTPException(422, f"The rating should be 1 to {settings.scale_points}, or null.")
         return JSONResponse(survey.answers_of(rater))
 
     @app.get("/researcher/{token}")
     def researcher_page(token: str) -> HTMLResponse:
         check_researcher(token)
-        shown = {"raters": survey.progress(base_url), "comments": survey.comments(), "closed": responses.closed}
+        content = {"raters": survey.progress(base_url), "comments": survey.comments(), "closed": responses.closed}
         page = templates.get_template("researcher.html")
-        return HTMLResponse(page.render(name=Path(survey_dir).parent.name, **shown))
+        return HTMLResponse(page.render(name=Path(survey_dir).parent.name, **content))
 
     @app.get("/researcher/{token}/answers.csv")
     def export(token: str) -> Response:
         check_researcher(token)
         headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return Response(as_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        return Response(answers_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
     def close(token: str, body: Closing) -> JSONResponse:
@@ -265,13 +264,15 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(1024)
     except OSError as error:
         listening.close()
-        found = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error})"
-        raise C2IError(f"port {port} of {host} {found}: stop what uses it, or give another --host or --port") from error
+        problem = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error})"
+        raise C2IError(
+            f"port {port} of {host} {problem}: stop what uses it, or give another --host or --port"
+        ) from error
     return listening
 
 
 def serve(
-    survey_dir: Path, profile: Profile, host: str = "127.0.0.1", port: int = 8642, public_url: str | None = None
+    survey_dir: Path, settings: Survey, host: str = "127.0.0.1", port: int = 8642, public_url: str | None = None
 ) -> None:
     """Serve the survey until Ctrl+C. ``public_url`` begins the personal links where raters reach this server under
     another address, such as that of a proxy.
@@ -283,12 +284,12 @@ def serve(
         own_url = f"http://[{name}]" if ":" in name else f"http://{name}"
         base_url = (public_url or f"{own_url}:{listening.getsockname()[1]}").rstrip("/")
         researcher_token = secrets.token_urlsafe(32)
-        app = create_app(survey_dir, profile, researcher_token, base_url, [host, name, socket.gethostname()])
+        app = create_app(survey_dir, settings, researcher_token, base_url, [host, name, socket.gethostname()])
         survey = app.state.survey
         with atomic_path(survey.folder / "links.csv") as temporary:
             links = pd.DataFrame(survey.progress(base_url))[["rater", "surveys", "link"]]
             links.to_csv(temporary, index=False)
-        if profile.survey.simulate_raters:
+        if settings.simulate_raters:
             print(
                 "This profile simulates its raters, so notebook 06 does not use what is answered here: a demonstration."
             )
@@ -296,9 +297,9 @@ def serve(
         print(f"Personal links of {len(links)} raters:  {survey.folder / 'links.csv'}")
         print(f"Instructions that raters see (edit them at any time):  {survey.instructions_path}")
         print("Stop with Ctrl+C; answers are stored as they come.", flush=True)
-        settings = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
+        quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
         # No access log: addresses hold tokens.
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **settings)
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **quiet)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
         survey.responses.close()

@@ -11,14 +11,15 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.survey.formats.answers import COLUMNS
+from c2i_lib.study import QUESTIONS
 
-COLUMNS = ["rater", "item_id", "question", "rating", "answered_at", "comment"]
 _APPLICATION = 0x63326931  # "c2i1", in the header of our databases: tells them from other people's
 _WAIT = 10  # seconds for another process's lock
 _SCHEMA = f"""
@@ -31,7 +32,7 @@ CREATE TABLE raters (
 CREATE TABLE answers (
     rater TEXT NOT NULL REFERENCES raters,
     item_id TEXT NOT NULL,
-    question TEXT NOT NULL CHECK (question IN ('quality', 'faithfulness')),
+    question TEXT NOT NULL CHECK (question IN {QUESTIONS}),
     rating INTEGER CHECK (rating >= 1), -- NULL: cannot judge
     answered_at TEXT NOT NULL,
     PRIMARY KEY (rater, item_id, question)
@@ -49,7 +50,7 @@ INSERT INTO settings VALUES ('closed', 0);
 
 def now() -> str:
     """The time in UTC, as ISO text with milliseconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
@@ -94,9 +95,9 @@ class Responses:
         run = self._connection.execute
         if run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             _check_ours(self._connection, self.path)
-        found = run("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(found.splitlines()[-1])
+        state = run("PRAGMA quick_check(1)").fetchone()[0]
+        if state != "ok":
+            raise sqlite3.DatabaseError(state.splitlines()[-1])
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
         run("PRAGMA foreign_keys = ON")
@@ -216,7 +217,10 @@ def read_answers(path: Path) -> pd.DataFrame:
         "SELECT rater, item_id, question, rating, answered_at, coalesce(comment, '') "
         "FROM answers LEFT JOIN comments USING (rater, item_id) ORDER BY rater, item_id, question"
     )
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT)
+    # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
+    file = path.resolve()
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
+    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=_WAIT)
     try:
         with _explained(path):
             _check_ours(connection, path)
