@@ -146,7 +146,7 @@ def small_disk(tmp_path):
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"this test needs the right to mount a small file system: {error}")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a file may be open yet
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups

@@ -68,6 +68,14 @@ def test_a_table_has_the_columns_that_its_list_names(smoke_run, pattern):
 
 
 @pytest.mark.notebooks
+def test_no_table_is_empty_but_those_of_judges_that_the_profile_does_not_name(smoke_run):
+    paths = {path.relative_to(smoke_run).as_posix() for pattern in TABLES for path in smoke_run.glob(pattern)}
+    assert {path for path in paths if pd.read_parquet(smoke_run / path).empty} == {
+        path for path in paths if "others" in path
+    }
+
+
+@pytest.mark.notebooks
 @pytest.mark.parametrize("stage", STUDY, ids=lambda stage: stage.name)
 def test_every_table_of_a_stage_has_a_list(smoke_run, stage):
     """Found in the run's folder, so that a new table cannot be forgotten here."""
