@@ -132,26 +132,29 @@ def test_a_deleted_figure_comes_back_from_its_notebook_alone(run_copy, capfd):
 
 def do_stage(run, number, profile, overrides):
     """What notebook ``number`` asks of its stage, here and now: no kernel, no figures, no tables for a paper."""
-    checkpoints = {name: run.folder(2) / name for name in run.profile.finetuning.checkpoints}
+    settings = run.profile
     train_file, length_file = run.folder(1) / "finetune_train.parquet", run.folder(1) / "length" / "length.json"
-    images_file, scores = run.folder(5) / "images.parquet", run.folder(8) / "scores"
+    images_file, scores_file = run.folder(5) / "images.parquet", run.folder(8) / "scores" / "scores.parquet"
     if number == 1:
-        captions.prepare_captions(run.profile.captions.source, run.folder(1), run.profile)
+        captions.prepare_captions(run.folder(1), settings.captions)
     elif number == 2:
-        finetuning.finetune_all(run.folder(1), run.folder(2), run.profile)
+        finetuning.finetune_all(run.folder(1), run.folder(2), finetuning.Recipe.of(settings))
     elif number == 3:
-        concepts.mine_concepts(run.folder(1) / "mining.parquet", run.folder(3), run.profile)
+        concepts.mine_concepts(run.folder(1) / "mining.parquet", run.folder(3), settings.concepts)
     elif number == 4:
         chosen = concepts.read_concepts(run.folder(3) / "concepts.yaml")
-        prompts.generate_prompts(checkpoints, chosen, length_file, train_file, run.folder(4), run.profile)
+        checkpoints = {name: run.folder(2) / name for name in settings.finetuning.checkpoints}
+        recipe = prompts.Recipe.of(settings)
+        prompts.generate_prompts(checkpoints, chosen, length_file, train_file, run.folder(4), recipe)
     elif number == 5:
-        images.generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+        place = (run.folder(4) / "prompts.parquet", run.folder(5))
+        images.generate_images(*place, settings.images, settings.seed, settings.name)
     elif number == 6:
-        build.build_surveys(images_file, run.folder(6), run.profile)
-        survey_ratings.collect_ratings(run.folder(6), run.profile, scores / "scores.parquet", [])
+        build.build_surveys(images_file, run.folder(6), settings.survey, settings.seed)
+        survey_ratings.collect_ratings(run.folder(6), settings.survey, settings.seed, scores_file)
     else:
-        files = (run.folder(6) / "ratings" / "ratings.parquet", run.folder(6) / "items.parquet")
-        analysis.analyse_ratings(*files, run.folder(7), run.profile)
+        files = (run.folder(6) / "ratings" / "ratings.parquet", run.folder(6) / "items.parquet", run.folder(7))
+        analysis.analyse_ratings(*files, settings.survey, settings.prompts.n_per_concept, run.resampling)
 
 
 @pytest.mark.notebooks

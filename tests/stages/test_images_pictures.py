@@ -120,7 +120,9 @@ def test_the_command_of_a_runs_picture_makes_it_again(run_copy, capfd, monkeypat
 
     def execute(run, number, profile, overrides):
         executed.append(number)
-        generate_images(run.folder(4) / "prompts.parquet", run.folder(5), run.profile)
+        settings = run.profile
+        place = (run.folder(4) / "prompts.parquet", run.folder(5))
+        generate_images(*place, settings.images, settings.seed, settings.name)
 
     monkeypatch.setattr(pipeline, "execute", execute)
     wanted = sorted((run_copy / "05_images").glob("*.png"))[3]
