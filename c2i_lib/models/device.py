@@ -13,10 +13,14 @@ def device() -> torch.device:
 
 
 def has_bf16() -> bool:
-    """Whether ``device()`` computes bf16 in hardware; elsewhere bf16 is several times slower than fp32."""
+    """Whether ``device()`` computes bf16 in hardware; elsewhere bf16 is several times slower than fp32.
+
+    On a processor oneDNN must be allowed to use it, too: it may be told to take older instructions alone.
+    """
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    in_hardware = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return in_hardware and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def use_bf16(precision: str) -> bool:
