@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from c2i_lib.captions import is_explicit, prepare_captions
-from c2i_lib.captions.sources import Reading, read_batches
 from c2i_lib.config import load_profile
-from c2i_lib.explicit import read_words
-from c2i_lib.stage import package_versions
+from c2i_lib.records.stage import package_versions
+from c2i_lib.stages.captions import is_explicit, prepare_captions
+from c2i_lib.stages.captions.sources import Reading, read_batches
+from c2i_lib.text.explicit import read_words
 
 ALL_CAPTIONS = 400_000_000  # of LAION-400M
 

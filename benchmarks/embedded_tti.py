@@ -30,8 +30,8 @@ from c2i_lib.embedded.captions import Pair
 from c2i_lib.embedded.glyphs import Glyph, load_glyphs
 from c2i_lib.embedded.models import WEIGHTS, assemble_pipeline
 from c2i_lib.embedded.rendering import render as render_pair
-from c2i_lib.images import render
-from c2i_lib.runtime import quiet_libraries
+from c2i_lib.models.device import quiet_libraries
+from c2i_lib.stages.images import render
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WELL_KNOWN = (

@@ -17,11 +17,11 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import beta
 
-from c2i_lib.captions import is_disguised, is_explicit, normalise_texts
-from c2i_lib.captions.cleaning import hash_texts
-from c2i_lib.captions.sources import Reading, read_batches
 from c2i_lib.config import load_profile
-from c2i_lib.explicit import read_words
+from c2i_lib.stages.captions import is_disguised, is_explicit, normalise_texts
+from c2i_lib.stages.captions.cleaning import hash_texts
+from c2i_lib.stages.captions.sources import Reading, read_batches
+from c2i_lib.text.explicit import read_words
 
 _SIGNS = {"a": "@", "e": "3", "i": "1", "o": "0"}
 LABELS = Path(__file__).with_name("explicit_labels.csv")

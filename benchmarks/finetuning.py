@@ -22,13 +22,13 @@ from pathlib import Path
 
 import torch
 
-from c2i_lib.captions.sources import Reading, read_batches
 from c2i_lib.config import load_profile
-from c2i_lib.finetuning import make_rows, prepare_model
-from c2i_lib.finetuning.rows import make_batches
-from c2i_lib.finetuning.training import Trainer, rate_at
-from c2i_lib.language_model import load_tokenizer
-from c2i_lib.runtime import use_bf16
+from c2i_lib.models.device import use_bf16
+from c2i_lib.models.language_model import load_tokenizer
+from c2i_lib.stages.captions.sources import Reading, read_batches
+from c2i_lib.stages.finetuning import make_rows, prepare_model
+from c2i_lib.stages.finetuning.rows import make_batches
+from c2i_lib.stages.finetuning.training import Trainer, rate_at
 
 N_EVAL = 100  # captions
 SEED = 0

@@ -27,9 +27,9 @@ from c2i_lib.config import load_profile
 from c2i_lib.embedded.captions import make_pairs
 from c2i_lib.embedded.glyphs import load_glyphs
 from c2i_lib.embedded.models import resolve
-from c2i_lib.images import load_pipeline, render, to_pixels
-from c2i_lib.judges import load_judge
-from c2i_lib.runtime import quiet_libraries
+from c2i_lib.models.device import quiet_libraries
+from c2i_lib.models.judges import load_judge
+from c2i_lib.stages.images import load_pipeline, render, to_pixels
 
 REQUIRED_RATIO = 4
 PEER_STEPS = 50  # diffusers' default

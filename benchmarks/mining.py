@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from c2i_lib.captions import normalise_texts
-from c2i_lib.captions.sources import Reading, read_batches
 from c2i_lib.config import load_profile
-from c2i_lib.noun_phrases import lexicon, parser
+from c2i_lib.stages.captions import normalise_texts
+from c2i_lib.stages.captions.sources import Reading, read_batches
+from c2i_lib.text.noun_phrases import lexicon, parser
 
 ALL_CAPTIONS = 400_000_000  # of LAION-400M
 

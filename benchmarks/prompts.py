@@ -20,8 +20,8 @@ from transformers.generation import (
 )
 
 from c2i_lib.config import load_profile
-from c2i_lib.files import seed_of
-from c2i_lib.prompts import Wanted, Writer
+from c2i_lib.records.files import seed_of
+from c2i_lib.stages.prompts import Wanted, Writer
 
 CONCEPTS = (
     "red bicycle,cat,old guitar,penguin,house,wooden boat,dog,birthday cake,mountain lake,tree,small garden,coffee cup,"

@@ -23,13 +23,14 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
-from c2i_lib.agreement import COEFFICIENTS, Cells, rating_matrix
-from c2i_lib.analysis import analyse_ratings
 from c2i_lib.config import load_profile
-from c2i_lib.effects import cluster_interval, sign_flip_p
-from c2i_lib.files import write_table
-from c2i_lib.simulation import ITEM_SHARE, PAPER_SCALES, Design, cuts, simulate_studies
-from c2i_lib.stage import Stage
+from c2i_lib.records.files import write_table
+from c2i_lib.records.stage import Stage
+from c2i_lib.stages.analysis import analyse_ratings
+from c2i_lib.statistics.agreement import COEFFICIENTS, Cells, rating_matrix
+from c2i_lib.statistics.bootstrap import cluster_interval
+from c2i_lib.statistics.effects import sign_flip_p
+from c2i_lib.statistics.simulation import ITEM_SHARE, PAPER_SCALES, Design, cuts, simulate_studies
 
 QUESTIONS = ("quality", "faithfulness")
 ARMS = ("base", "ft", "ft_tags")

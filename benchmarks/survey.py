@@ -23,10 +23,10 @@ import pandas as pd
 from PIL import Image
 
 from c2i_lib.config import load_profile
-from c2i_lib.files import write_table
-from c2i_lib.stage import Stage
-from c2i_lib.survey.server import QUESTIONS, serve
-from c2i_lib.survey.store import Responses, read_answers
+from c2i_lib.records.files import write_table
+from c2i_lib.records.stage import Stage
+from c2i_lib.stages.survey.web.server import QUESTIONS, serve
+from c2i_lib.stages.survey.web.store import Responses, read_answers
 
 SIZE = 768  # pixels of a picture's side, as in the paper profile
 

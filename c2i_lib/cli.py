@@ -9,16 +9,19 @@ import sys
 import warnings
 from pathlib import Path
 
-from c2i_lib.config import ARMS, known_profiles, parse_override
+from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
-from c2i_lib.stage import STAGES, find_run, open_run, read_table
+from c2i_lib.records.stage import read_table
+from c2i_lib.run.places import find_run, open_run
+from c2i_lib.stages import FOLDERS, STUDY
+from c2i_lib.study import ARMS
 
 
 def run(args: argparse.Namespace) -> None:
-    from c2i_lib.pipeline import run_notebooks
+    from c2i_lib.run.pipeline import run_notebooks
 
-    if not 1 <= args.first <= args.last <= len(STAGES):
-        raise C2IError(f"--from and --to should be 1 to {len(STAGES)} and in order, found {args.first} and {args.last}")
+    if not 1 <= args.first <= args.last <= len(STUDY):
+        raise C2IError(f"--from and --to should be 1 to {len(STUDY)} and in order, found {args.first} and {args.last}")
     overrides = dict(map(parse_override, args.parameter))
     opened = open_run(args.profile, args.run_dir, None, overrides)
     summary = run_notebooks(opened, args.profile, overrides, args.first, args.last)
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def finetune(args: argparse.Namespace) -> None:
-    from c2i_lib.finetuning import finetune_all
+    from c2i_lib.stages.finetuning import finetune_all
 
     opened = find_run(args.profile, args.run_dir)
     finetune_all(opened.folder(1), opened.folder(2), opened.profile)
@@ -58,27 +61,27 @@ def imagine(args: argparse.Namespace) -> None:
 
 
 def images(args: argparse.Namespace) -> None:
-    from c2i_lib.images import generate_images
+    from c2i_lib.stages.images import generate_images
 
     opened = find_run(args.profile, args.run_dir)
     generate_images(opened.folder(4) / "prompts.parquet", opened.folder(5), opened.profile)
 
 
 def status(args: argparse.Namespace) -> None:
-    from c2i_lib.pipeline import is_done, notebook_path
+    from c2i_lib.run.pipeline import is_done, notebook_path
 
     if args.image:
-        from c2i_lib.images import describe
+        from c2i_lib.stages.images import describe
 
         print(describe(args.image, args.run_dir))
         return
     opened = find_run(args.profile, args.run_dir)
-    for number in STAGES:
+    for number in FOLDERS:
         print(f"{notebook_path(number).stem:<30}  {'done' if is_done(opened, number) else 'to do'}")
 
 
 def survey_build(args: argparse.Namespace) -> None:
-    from c2i_lib.survey.build import build_surveys
+    from c2i_lib.stages.survey.build import build_surveys
 
     opened = find_run(args.profile, args.run_dir)
     items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), opened.profile)
@@ -87,17 +90,17 @@ def survey_build(args: argparse.Namespace) -> None:
 
 
 def survey_serve(args: argparse.Namespace) -> None:
-    from c2i_lib.survey.server import serve
+    from c2i_lib.stages.survey.web.server import serve
 
     opened = find_run(args.profile, args.run_dir)
-    serve(opened.directory, opened.profile, args.host, args.port, args.public_url)
+    serve(opened.folder(6), opened.profile, args.host, args.port, args.public_url)
 
 
 def survey_export(args: argparse.Namespace) -> None:
     import pandas as pd
 
-    from c2i_lib.survey import formats
-    from c2i_lib.survey.ratings import gather_answers
+    from c2i_lib.stages.survey import formats
+    from c2i_lib.stages.survey.ratings import gather_answers
 
     opened = find_run(args.profile, args.run_dir)
     folder = opened.folder(6)
@@ -117,8 +120,8 @@ def survey_export(args: argparse.Namespace) -> None:
 
 
 def survey_import(args: argparse.Namespace) -> None:
-    from c2i_lib.survey import formats
-    from c2i_lib.survey.ratings import import_answers
+    from c2i_lib.stages.survey import formats
+    from c2i_lib.stages.survey.ratings import import_answers
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
@@ -131,7 +134,7 @@ def survey_import(args: argparse.Namespace) -> None:
 
 
 def survey_map(args: argparse.Namespace) -> None:
-    from c2i_lib.survey import formats
+    from c2i_lib.stages.survey import formats
 
     opened = find_run(args.profile, args.run_dir)
     items = read_table(opened.folder(6) / "items.parquet")
@@ -153,7 +156,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run", parents=[common], help="run the notebooks 01 to 08")
     command.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="first notebook (default: 1)")
-    command.add_argument("--to", dest="last", type=int, default=len(STAGES), metavar="N", help="last (default: 8)")
+    command.add_argument("--to", dest="last", type=int, default=len(STUDY), metavar="N", help="last (default: 8)")
     command.add_argument("-p", dest="parameter", action="append", default=[], metavar="key=value", help="override")
     command.set_defaults(function=run)
 

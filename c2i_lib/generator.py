@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from c2i_lib.config import ARMS
+from c2i_lib.config.judges import JudgeModel, Selection
 from c2i_lib.errors import C2IError
-from c2i_lib.files import seed_of
-from c2i_lib.finetuning_settings import FINETUNED_ARMS
-from c2i_lib.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
-from c2i_lib.judge_settings import JudgeModel, Selection
-from c2i_lib.judges import judge_name, load_judge, score_pictures
-from c2i_lib.prompts import Wanted, Writer, Written
-from c2i_lib.selection import ranked
-from c2i_lib.stage import Run, read_table
+from c2i_lib.models.judges import judge_name, load_judge, score_pictures
+from c2i_lib.records.files import seed_of
+from c2i_lib.records.stage import read_table
+from c2i_lib.run.places import Run
+from c2i_lib.stages.images import load_pipeline, picture_metadata, render_and_flag, save_png, to_pixels
+from c2i_lib.stages.prompts import Wanted, Writer, Written
+from c2i_lib.statistics.selection import ranked
+from c2i_lib.study import ARMS, FINETUNED_ARMS
 
 
 @dataclass(frozen=True)

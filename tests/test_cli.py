@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from c2i_lib import pipeline
 from c2i_lib.cli import main
 from c2i_lib.config import PROFILES_DIR
 from c2i_lib.errors import DamagedStageError
-from c2i_lib.files import write_table
-from c2i_lib.images import read_metadata
-from c2i_lib.stage import Stage, check_input, open_run
+from c2i_lib.records.files import write_table
+from c2i_lib.records.stage import Stage, check_input
+from c2i_lib.run import pipeline
+from c2i_lib.run.places import open_run
+from c2i_lib.stages.images import read_metadata
 
 ROOT = Path(__file__).parents[1]
 

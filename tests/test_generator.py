@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from c2i_lib import generator
+from c2i_lib.config.prompts import PromptModel
 from c2i_lib.errors import C2IError
 from c2i_lib.generator import ConceptToImage
-from c2i_lib.images import read_metadata, render_and_flag, to_pixels
-from c2i_lib.judges import load_judge
-from c2i_lib.prompt_settings import PromptModel
-from c2i_lib.selection import ranked
-from c2i_lib.stage import open_run
+from c2i_lib.models.judges import load_judge
+from c2i_lib.run.places import open_run
+from c2i_lib.stages.images import read_metadata, render_and_flag, to_pixels
+from c2i_lib.statistics.selection import ranked
 
 pytestmark = pytest.mark.notebooks
 

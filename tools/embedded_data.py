@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from c2i_lib.embedded.captions import Pair
 from c2i_lib.embedded.packages import minilm_folder
 from c2i_lib.embedded.rendering import SIZE, render
-from c2i_lib.runtime import has_bf16
+from c2i_lib.models.device import has_bf16
 
 MAX_TOKENS = 32  # caption tokens that the TTI model and the judge see
 

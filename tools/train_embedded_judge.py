@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from c2i_lib.embedded.captions import DEGRADATIONS, Pair, make_pairs
 from c2i_lib.embedded.glyphs import load_glyphs
-from c2i_lib.embedded.judge import GlyphEncoder, embed_texts, neighbour_radii, realism
 from c2i_lib.embedded.rendering import render
+from c2i_lib.models.judges.glyph_encoder import GlyphEncoder, neighbour_radii, realism
+from c2i_lib.text.embeddings import embed_texts
 
 HELD_OUT_SEED = 99  # of make_pairs: other captions, backgrounds, sizes and noise than in training
 N_HELD_OUT = 6000  # before those whose very picture was in training are dropped

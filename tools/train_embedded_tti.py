@@ -33,7 +33,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from c2i_lib.embedded.captions import make_pairs
-from c2i_lib.runtime import has_bf16
+from c2i_lib.models.device import has_bf16
 
 LATENT_CHANNELS, LATENT_SIZE = 64, SIZE // 8
 SCALING_FACTOR = 4.0  # latents that the UNet sees are raw latents times this

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from c2i_lib.config import cache_dir
 from c2i_lib.embedded.packages import minilm_folder, smollm2_file
 from c2i_lib.errors import ModelError
-from c2i_lib.files import atomic_dir, hash_of, sha256_of
+from c2i_lib.records.files import atomic_dir, hash_of, sha256_of
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline

@@ -1,0 +1,91 @@
+"""Profiles: every number that a run depends on, validated and frozen.
+
+In: a YAML file (``profiles/cpu.yaml``, ``paper.yaml``, ``smoke.yaml`` or your own) and overrides such as
+``finetuning.epochs=2``. Out: a ``Profile``. No stage branches on a profile's name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from c2i_lib.config.analysis import Analysis
+from c2i_lib.config.captions import Captions
+from c2i_lib.config.concepts import Concepts
+from c2i_lib.config.finetuning import Finetuning, LanguageModel
+from c2i_lib.config.images import Images
+from c2i_lib.config.judges import Judges
+from c2i_lib.config.prompts import Prompts
+from c2i_lib.config.section import Section
+from c2i_lib.config.survey import Survey
+from c2i_lib.study import ARMS, FINETUNED_ARMS
+
+
+class Profile(Section):
+    """All sections of a run. Raises ``ProfileError`` (through the loaders) on impossible combinations."""
+
+    name: str
+    label: str  # printed on every figure and table
+    seed: Annotated[int, Field(ge=0)]
+    captions: Captions
+    language_model: LanguageModel
+    finetuning: Finetuning
+    concepts: Concepts
+    prompts: Prompts
+    images: Images
+    judges: Judges
+    survey: Survey
+    analysis: Analysis
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Profile:
+        self._check_own_arms()
+        untrained = set(self.prompts.arms) & set(FINETUNED_ARMS) - set(self.finetuning.arms)
+        if untrained:
+            raise ValueError(
+                f"prompts.arms has {sorted(untrained)}, which finetuning.arms does not train; add it there"
+            )
+        unrendered = set(self.survey.arms) - set(self.prompts.arms)
+        if unrendered:
+            raise ValueError(f"survey.arms has {sorted(unrendered)}, which prompts.arms does not have; add it there")
+        for key, arms in (("prompts", self.prompts.arms), ("survey", self.survey.arms)):
+            if len(arms) < 2 or len(set(arms)) < len(arms):
+                raise ValueError(f"{key}.arms must name at least two different arms, found {list(arms)}")
+        self._check_survey()
+        n_eval = round(self.captions.n_finetune * self.captions.eval_share)
+        if not 0 < n_eval < self.captions.n_finetune:
+            use = "evaluation" if n_eval == 0 else "training"
+            raise ValueError(f"captions.eval_share of captions.n_finetune leaves no caption for {use}; change one")
+        return self
+
+    def _check_own_arms(self) -> None:
+        prompts = self.prompts
+        if taken := sorted(set(prompts.models) & set(ARMS)):
+            raise ValueError(f"prompts.models has {taken}, which c2i names itself; give another name")
+        if unknown := sorted({*prompts.arms, *self.survey.arms} - {*ARMS, *prompts.models}):
+            known = ", ".join((*ARMS, *prompts.models))
+            raise ValueError(f"prompts.arms or survey.arms has {unknown}: use {known}, or add it to prompts.models")
+        for name, model in prompts.models.items():
+            if name in prompts.arms and 1 < model.num_beams < prompts.n_per_concept:
+                raise ValueError(f"prompts.models.{name}.num_beams is less than prompts.n_per_concept; raise it")
+
+    def _check_survey(self) -> None:
+        survey = self.survey
+        n_images = len(survey.arms) * self.concepts.n_concepts * self.prompts.n_per_concept
+        if survey.images_per_survey and survey.n_surveys * survey.images_per_survey != n_images:
+            raise ValueError(
+                f"survey.n_surveys x survey.images_per_survey is {survey.n_surveys * survey.images_per_survey}, but "
+                f"{len(survey.arms)} arms x {self.concepts.n_concepts} concepts x {self.prompts.n_per_concept} prompts "
+                f"give {n_images} images; set survey.images_per_survey to null to spread them evenly"
+            )
+        for name in ("quality", "faithfulness"):
+            n_labels = len(getattr(survey, name).labels)
+            if n_labels != survey.scale_points:
+                raise ValueError(
+                    f"survey.{name}.labels names {n_labels} points, but scale_points is {survey.scale_points}"
+                )
+        if survey.raters_in_all_surveys > survey.raters_per_survey:
+            raise ValueError("survey.raters_in_all_surveys is more than survey.raters_per_survey")
+        if survey.repeated_images > n_images // survey.n_surveys:
+            raise ValueError("survey.repeated_images is more than a survey has images")

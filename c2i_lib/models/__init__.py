@@ -1,0 +1,1 @@
+"""Models: where they run, language models, and judges."""

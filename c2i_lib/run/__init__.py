@@ -1,0 +1,1 @@
+"""A run: where its files are, and the chain of its notebooks."""

@@ -1,0 +1,163 @@
+"""Ratings: simulated from judges' scores, or collected from answers of people.
+
+In: ``items.parquet``, ``orders.parquet``, and either scores or answers tables (``rater, item_id, question, rating,
+answered_at, comment``, of the web app or imported). Out: ``ratings.parquet`` (``survey, rater, item_id, kind, image_id,
+prompt_id, arm, concept, sample, question, rating, answered_at, simulated``; a rating is NaN where the rater could not
+judge). Ignored: comments, which stay in the answers tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, rankdata
+
+from c2i_lib.config import Profile, Survey
+from c2i_lib.errors import C2IError
+from c2i_lib.records.files import seed_of, write_table
+from c2i_lib.records.stage import Stage, read_table
+from c2i_lib.stages.survey import formats
+from c2i_lib.stages.survey.web.store import read_answers
+from c2i_lib.statistics.simulation import ITEM_SHARE, PAPER_SCALES, RATER_SHARE, rate
+from c2i_lib.study import QUESTIONS
+
+COLUMNS = (
+    "survey rater item_id kind image_id prompt_id arm concept sample question rating answered_at simulated".split()
+)
+
+
+def simulate_answers(
+    items: pd.DataFrame, orders: pd.DataFrame, scores: pd.DataFrame, settings: Survey, seed: int
+) -> pd.DataFrame:
+    """An answers table of simulated raters (``simulation``), whose impression of an image is the judge's score.
+
+    The score, as a normal quantile of its rank among all images, takes the place of concept and image in the latent
+    scale; mean and spread are those of the paper's arms together. Attention checks are passed.
+    """
+    score_of = scores.set_index("image_id")
+    shown = orders.merge(items, on=["survey", "item_id"])
+    parts = []
+    for question in QUESTIONS:
+        quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
+        impression = shown["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
+        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in shown["rater"].unique()}
+        noise = np.concatenate(
+            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(shown)]
+        )
+        share = ITEM_SHARE[question]
+        latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * shown["rater"].map(severity).to_numpy()
+        latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
+        mean, spread = np.mean(PAPER_SCALES[question], axis=0)
+        rating = rate(mean + spread * latent, settings.scale_points).astype(float)
+        rating = np.where(shown["kind"] == "check", shown[f"expected_{question}"], rating)
+        parts.append(shown[["rater", "item_id"]].assign(question=question, rating=rating))
+    return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
+
+
+def _by_rater(shown: pd.DataFrame) -> Iterable:
+    return shown.groupby(["rater", "survey"], sort=False)
+
+
+def _normal(*parts: object, n: int) -> np.ndarray:
+    """``n`` standard normal numbers that depend on ``parts`` alone."""
+    return np.random.default_rng(seed_of(*parts)).normal(size=n)
+
+
+def responses_folder(survey_dir: Path) -> Path:
+    """Where answers of people are kept: beside the stage's folder, because they are data and not output."""
+    return Path(survey_dir).parent / "06_responses"
+
+
+def gather_answers(survey_dir: Path) -> list[Path]:
+    """All answers tables of a run: what raters gave in the web app, as it is now, and what was imported."""
+    folder = responses_folder(survey_dir)
+    database = folder / "responses.sqlite"
+    if database.is_file():
+        write_table(folder / "app.parquet", read_answers(database))
+    return sorted(folder.glob("*.parquet"))
+
+
+def import_answers(
+    files: Iterable[Path],
+    survey_dir: Path,
+    profile: Profile,
+    kind: str = "auto",
+    mapping: pd.DataFrame | None = None,
+    rater_column: str | None = None,
+) -> pd.DataFrame:
+    """Check exports of survey tools and keep their answers in ``06_responses/``, which notebook 06 reads.
+
+    Returns the answers of ``files``; ``attrs["notes"]`` says what was left out. Raises ``C2IError`` for anything that
+    cannot be right, and then keeps nothing.
+    """
+    if profile.survey.simulate_raters:
+        raise C2IError(
+            "this run simulates its raters (survey.simulate_raters is true), so it takes no answers of people: "
+            "make a run with -p survey.simulate_raters=false"
+        )
+    items, orders = (read_table(Path(survey_dir) / f"{name}.parquet") for name in ("items", "orders"))
+    folder, tables, notes = responses_folder(survey_dir), {}, []
+    for path in map(Path, files):
+        table = formats.read_answers(path, items, profile.survey, kind, mapping, rater_column)
+        notes += [f"{path.name}: {note}" for note in table.attrs.get("notes", [])]
+        if f"{path.stem}.parquet" in tables or path.stem == "app":
+            raise C2IError(f"{path}: rename it, because another source of answers is called {path.stem!r}")
+        tables[f"{path.stem}.parquet"] = table
+    together = pd.concat(tables.values(), ignore_index=True)
+    notes += formats.check_answers(together, items, orders, profile.survey, "the imported files")
+    kept = [table for table in gather_answers(survey_dir) if table.name not in tables]
+    join_items(pd.concat([together, *map(pd.read_parquet, kept)], ignore_index=True), items, simulated=False)
+    for name, table in tables.items():
+        write_table(folder / name, table)
+    together.attrs["notes"] = list(dict.fromkeys(notes))
+    return together
+
+
+def join_items(answers: pd.DataFrame, items: pd.DataFrame, simulated: bool) -> pd.DataFrame:
+    """Rows of ``ratings.parquet`` from an answers table. Raises ``C2IError`` for items of another run."""
+    unknown = sorted(set(answers["item_id"]) - set(items["item_id"]))
+    if unknown:
+        raise C2IError(
+            f"answers name items that are in no survey of this run: {', '.join(unknown[:5])}. They were given to other "
+            "pictures: import them into the run that they were asked in"
+        )
+    repeated = answers[answers.duplicated(["rater", "item_id", "question"])]
+    if len(repeated):
+        row = repeated.iloc[0]
+        raise C2IError(
+            f"rater {row.rater!r} answered {row.question} of item {row.item_id} in two sources: remove one of "
+            "them from 06_responses"
+        )
+    return answers.merge(items, on="item_id").assign(simulated=simulated)[COLUMNS]
+
+
+def collect_ratings(
+    survey_dir: Path, profile: Profile, scores_file: Path | None = None, answers: Iterable[Path] = ()
+) -> pd.DataFrame:
+    """The ratings of built surveys, in ``<survey_dir>/ratings/``: simulated from ``scores_file``, or those of
+    ``answers`` tables. Without either the table is empty: the survey is waiting for its raters.
+
+    Raises ``C2IError`` when both are given, and when the profile forbids simulated raters.
+    """
+    folder, answers = Path(survey_dir) / "ratings", [Path(path) for path in answers]
+    if scores_file and answers:
+        raise C2IError("give either scores, to simulate raters, or answers of people, not both")
+    if scores_file and not profile.survey.simulate_raters:
+        raise C2IError(f"profile {profile.name} takes no simulated raters (survey.simulate_raters is false)")
+    places = [Path(survey_dir) / name for name in ("items.parquet", "orders.parquet")]
+    key = {"seed": profile.seed, "scale_points": profile.survey.scale_points}
+    inputs = [*places, *([scores_file] if scores_file else [])]
+    with Stage(folder, key, inputs, __name__, others=answers) as stage:
+        if not stage.done:
+            items, orders = map(read_table, places)
+            if scores_file:
+                given = simulate_answers(items, orders, read_table(scores_file), profile.survey, profile.seed)
+            else:
+                empty = pd.DataFrame(columns=["rater", "item_id", "question", "rating", "answered_at", "comment"])
+                given = pd.concat([empty, *map(pd.read_parquet, answers)], ignore_index=True)
+            ratings = join_items(given, items, bool(scores_file)).astype({"rating": float, "simulated": bool})
+            write_table(folder / "ratings.parquet", ratings)
+    return pd.read_parquet(folder / "ratings.parquet")

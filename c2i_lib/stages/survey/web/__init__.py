@@ -1,0 +1,1 @@
+"""The survey as a local web app."""

@@ -1,0 +1,1 @@
+"""Statistics: arrays and tables in, tables out; no files, no profile, no arms' names."""

@@ -1,0 +1,99 @@
+"""Agreement between raters: kappas, AC2, alpha and intraclass correlations, with intervals over images.
+
+In: ratings as a matrix of items × raters with NaN where a rater did not rate. Out: numbers. The weights of a
+kappa are always named, because they change it: the paper reports "a weighted Cohen's κ" without them.
+``coefficients.py`` has the formulas, ``raters.py`` looks at raters one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from c2i_lib.statistics.agreement.coefficients import COEFFICIENTS, Cells, Level, Weights, krippendorff, light_kappa
+
+_DRAWS_AT_ONCE = 2000  # resamples; more would not fit a processor's cache
+
+
+def weighted_kappa(ratings: np.ndarray, categories: Sequence[float], weights: Weights) -> float:
+    """Weighted kappa of two raters, or the mean over all pairs of more raters (Light 1971).
+
+    ``ratings``: ``(n_items, n_raters)``, NaN for a missing rating. ``categories``: all points of the scale, also
+    those that nobody used. Pairs without a common item, or without variation, do not count; NaN when none does.
+    """
+    cells = Cells(ratings, categories)
+    return float(light_kappa(cells, np.ones((1, len(cells.ratings))), weights)[0])
+
+
+def krippendorff_alpha(ratings: np.ndarray, level: Level) -> float:
+    """Krippendorff's alpha of ``(n_items, n_raters)`` ratings with NaN for missing ones."""
+    ratings = np.asarray(ratings, float)
+    cells = Cells(ratings, np.unique(ratings[~np.isnan(ratings)]))
+    return float(krippendorff(cells, np.ones((1, len(ratings))), level)[0])
+
+
+def _why_undefined(cells: Cells) -> str:
+    """Why no coefficient, or not each, can be computed; empty where nothing is in the way."""
+    if np.isnan(cells.ratings).all():
+        return "there are no ratings"
+    if (~np.isnan(cells.ratings)).any(0).sum() < 2:
+        return "there is only one rater"
+    if not cells.pairs():
+        return "no item was rated by two raters"
+    if (cells.counts[cells.several].sum(0) > 0).sum() < 2:
+        return "all ratings are the same, so agreement by chance cannot be told from agreement"
+    return ""
+
+
+def agreement(
+    ratings: np.ndarray, categories: Sequence[float], n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """Every coefficient with a percentile interval from resampled items: ``coefficient, weights, value, low, high,
+    reason``. Where one is not defined its value is NaN, and ``reason`` says why.
+    """
+    cells = Cells(ratings, categories)
+    n_items, random = len(cells.ratings), np.random.default_rng(seed)
+    whole = np.ones((1, n_items))
+    values = [float(function(cells, whole)[0]) for _, _, function in COEFFICIENTS]
+    resampled = [[] for _ in COEFFICIENTS]
+    for start in range(0, n_bootstrap if n_items else 0, _DRAWS_AT_ONCE):
+        n_draws = min(_DRAWS_AT_ONCE, n_bootstrap - start)
+        draws = random.multinomial(n_items, np.full(n_items, 1 / n_items), size=n_draws).astype(float)
+        for found, (_, _, function) in zip(resampled, COEFFICIENTS, strict=True):
+            found.append(function(cells, draws))
+    tail, why = (1 - confidence) / 2, _why_undefined(cells)
+    rows = []
+    for (name, weights, _), value, found in zip(COEFFICIENTS, values, resampled, strict=True):
+        low = high = np.nan
+        if np.isfinite(value):
+            defined = np.concatenate(found)
+            low, high = np.quantile(defined[np.isfinite(defined)], [tail, 1 - tail])
+        reason = "" if np.isfinite(value) else why or "the ratings vary too little for it"
+        rows.append((name, weights, value, low, high, reason))
+    return pd.DataFrame(rows, columns="coefficient weights value low high reason".split())
+
+
+def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``ratings.parquet`` (of one question, each image once a rater) as images × raters."""
+    return ratings.pivot(index="image_id", columns="rater", values="rating").astype(float)
+
+
+def agreement_table(
+    ratings: pd.DataFrame, scale_points: int, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """``agreement`` per question over all surveys, with ``question, n_items, n_raters`` before it.
+
+    ``ratings``: the rows of ``ratings.parquet`` without repeats and checks. Raters of different surveys share no item
+    and form no pair.
+    """
+    parts = []
+    for question, group in ratings.groupby("question", sort=False):
+        matrix = rating_matrix(group)
+        part = agreement(matrix.to_numpy(), range(1, scale_points + 1), n_bootstrap, confidence, seed)
+        part.insert(0, "question", question)
+        part.insert(1, "n_items", len(matrix))
+        part.insert(2, "n_raters", matrix.shape[1])
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,83 @@
+"""Raters one by one: how each used the scale, agreed with the others and with themselves, and passed the checks.
+
+In: rows of ``ratings.parquet``. Out: tables. Ignored: which arm an image belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from c2i_lib.statistics.agreement import rating_matrix, weighted_kappa
+from c2i_lib.statistics.agreement.coefficients import Weights
+
+
+def pairwise_kappas(matrix: pd.DataFrame, scale_points: int, weights: Weights = "quadratic") -> pd.DataFrame:
+    """Images × raters → raters × raters weighted kappas; NaN for pairs without common images, and on the diagonal."""
+    names, categories = list(matrix.columns), range(1, scale_points + 1)
+    table = pd.DataFrame(np.nan, index=pd.Index(names, name="rater"), columns=names)
+    for first, second in combinations(names, 2):
+        kappa = weighted_kappa(matrix[[first, second]].to_numpy(), categories, weights)
+        table.loc[first, second] = table.loc[second, first] = kappa
+    return table
+
+
+def confusion(matrix: pd.DataFrame, scale_points: int) -> np.ndarray:
+    """``(k, k)`` shares: how often one rater gave a point and another gave each point to the same image.
+
+    Over all ordered pairs of raters, so that the table is symmetric; it sums to 1, or is NaN without a common image.
+    """
+    values = matrix.to_numpy()
+    hot = (values[:, :, None] == np.arange(1, scale_points + 1)).astype(float)
+    counts = hot.sum(1)
+    pairs = (counts[:, :, None] * counts[:, None, :]).sum(0) - np.diag(counts.sum(0))
+    return pairs / pairs.sum() if pairs.sum() else np.full_like(pairs, np.nan)
+
+
+def self_agreement(ratings: pd.DataFrame, scale_points: int) -> pd.DataFrame:
+    """Per rater, images that were shown twice: ``rater, question, n_repeated, same`` (share with the very same
+    rating)``, kappa`` (quadratic, NaN where the ratings do not vary)."""
+    keys = ["rater", "image_id", "question"]
+    first, second = (ratings[ratings["kind"] == kind].set_index(keys)["rating"] for kind in ("image", "repeat"))
+    both = pd.DataFrame({"first": first.reindex(second.index), "second": second}).dropna().reset_index()
+    rows = []
+    for (rater, question), group in both.groupby(["rater", "question"], sort=False):
+        pair = group[["first", "second"]].to_numpy(float)
+        kappa = weighted_kappa(pair, range(1, scale_points + 1), "quadratic")
+        rows.append((rater, question, len(pair), float((pair[:, 0] == pair[:, 1]).mean()), kappa))
+    return pd.DataFrame(rows, columns=["rater", "question", "n_repeated", "same", "kappa"])
+
+
+def checks_passed(ratings: pd.DataFrame, items: pd.DataFrame, questions: Sequence[str]) -> pd.Series:
+    """Per rater the share of attention checks that were answered as asked, as a series."""
+    expected = items[items["kind"] == "check"].melt(
+        "item_id", [f"expected_{question}" for question in questions], "question", "expected"
+    )
+    expected["question"] = expected["question"].str.removeprefix("expected_")
+    answered = ratings[ratings["kind"] == "check"].merge(expected, on=["item_id", "question"])
+    return (answered["rating"] == answered["expected"]).groupby(answered["rater"]).mean().rename("checks_passed")
+
+
+def rater_table(
+    ratings: pd.DataFrame, items: pd.DataFrame, questions: Sequence[str], scale_points: int
+) -> pd.DataFrame:
+    """One row a rater and question: ``rater, question, n, cannot_judge, mean, sd, share_1 … share_k, kappa`` (mean
+    quadratic kappa with the others)``, same, checks_passed``."""
+    repeated = self_agreement(ratings, scale_points).set_index(["rater", "question"])["same"]
+    passed = checks_passed(ratings, items, questions)
+    rows = []
+    images = ratings[ratings["kind"] == "image"]
+    for question, of_question in images.groupby("question", sort=False):
+        kappas = pairwise_kappas(rating_matrix(of_question), scale_points).mean()
+        for rater, group in of_question.groupby("rater", sort=True):
+            given = group["rating"].dropna()
+            shares = given.value_counts(normalize=True).reindex(range(1, scale_points + 1), fill_value=0.0)
+            row = {"rater": rater, "question": question, "n": len(given), "cannot_judge": len(group) - len(given)}
+            row |= {"mean": given.mean(), "sd": given.std()}
+            row |= {f"share_{point}": share for point, share in shares.items()}
+            row |= {"kappa": kappas[rater], "same": repeated.get((rater, question), np.nan)}
+            rows.append({**row, "checks_passed": passed.get(rater, np.nan)})
+    return pd.DataFrame(rows)

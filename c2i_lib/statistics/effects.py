@@ -1,0 +1,163 @@
+"""Effects of the arm: Table 1 with intervals, paired differences, and what they say in words.
+
+In: long tables with ``arm, concept`` and values. Out: tables. Concepts, not ratings, are the independent units:
+every interval resamples concepts, and every test exchanges arms within concepts, because all raters see the same
+images. Ignored: agreement between raters.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from c2i_lib.errors import C2IError
+from c2i_lib.statistics.bootstrap import cluster_interval
+
+MAX_EXACT = 13  # concepts: 8,192 sign patterns
+
+
+def _concept_means(values: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Means per concept (rows) and arm (columns), in the arms' order of appearance."""
+    arms = list(dict.fromkeys(values["arm"]))
+    means = values.pivot_table(index="concept", columns="arm", values=column, aggfunc="mean")[arms].astype(float)
+    if means.isna().any().any():
+        concept, arm = next((concept, arm) for concept, row in means.iterrows() for arm in arms if pd.isna(row[arm]))
+        raise C2IError(
+            f"concept {concept!r} has no value in arm {arm!r} (all its images may be flagged), and arms are compared "
+            "over the same concepts: render again with another seed, or leave the concept out"
+        )
+    return means
+
+
+def bootstrap_means(values: pd.DataFrame, column: str, n_bootstrap: int, confidence: float, seed: int) -> pd.DataFrame:
+    """Mean of ``column`` per arm with its interval over concepts, which all weigh alike: ``arm, mean, low, high``."""
+    means = _concept_means(values, column)
+    low, high = cluster_interval(means.to_numpy(), n_bootstrap, confidence, seed)
+    return pd.DataFrame({"arm": means.columns, "mean": means.mean().to_numpy(), "low": low, "high": high})
+
+
+def table1(ratings: pd.DataFrame, n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
+    """The paper's Table 1 with intervals: ``question, arm, n, mean, low, high, sd``.
+
+    ``sd`` is the sample standard deviation of single ratings (the paper's σ). Intervals are those of these raters.
+    """
+    parts = []
+    for question, group in ratings.groupby("question", sort=False):
+        part = bootstrap_means(group, "rating", n_bootstrap, confidence, seed)
+        by_arm = group.groupby("arm")["rating"]
+        part["n"], part["sd"] = part["arm"].map(by_arm.count()), part["arm"].map(by_arm.std())
+        parts.append(part.assign(question=question))
+    return pd.concat(parts, ignore_index=True)[["question", "arm", "n", "mean", "low", "high", "sd"]]
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values (Holm 1979)."""
+    p_values = np.asarray(p_values, float)
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted
+
+
+def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutations: int = 10_000) -> np.ndarray:
+    """Two-sided p, ``(…)``, of the test that ``(…, n_concepts)`` differences are centred on zero.
+
+    Exchanging the two arms of a concept, for all its images and raters together, flips the sign of its difference.
+    Exact (all 2ⁿ patterns) up to 13 concepts; beyond, ``n_permutations`` random ones, where the observed pattern
+    counts as one of them.
+    """
+    differences = np.asarray(differences, float)
+    n = differences.shape[-1]
+    if n <= MAX_EXACT:
+        signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    else:
+        signs = random.choice([-1.0, 1.0], size=(n_permutations, n))
+        signs[0] = 1.0
+    observed = np.abs(differences.sum(-1)) - 1e-9
+    p_values = [
+        (np.abs(signs @ part.T) >= limit).mean(0)
+        for part, limit in zip(  # some hundred at a time: the table of all would not fit into memory
+            np.array_split(differences.reshape(-1, n), -(-differences[..., 0].size // 250)),
+            np.array_split(observed.reshape(-1), -(-observed.size // 250)),
+            strict=True,
+        )
+    ]
+    return np.concatenate(p_values).reshape(differences.shape[:-1])
+
+
+def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> np.ndarray:
+    """``(n_concepts,)`` Cliff's delta (1993) within each concept: how much more often an image of ``arm`` is rated
+    above one of ``baseline`` than below, from −1 to 1. Images are compared by their mean rating."""
+    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean()
+    deltas = []
+    for _, of_concept in images.groupby("concept"):
+        ours, theirs = (of_concept.xs(name, level="arm").dropna().to_numpy() for name in (arm, baseline))
+        deltas.append(np.sign(np.subtract.outer(ours, theirs)).mean())
+    return np.array(deltas)
+
+
+def compare_arms(
+    values: pd.DataFrame, column: str = "rating", n_bootstrap: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
+
+    ``values`` needs ``question, arm, concept, image_id``. Differences and Cliff's deltas are paired within concepts;
+    their intervals resample concepts. ``p`` is of ``sign_flip_p``; Holm's correction is over all rows.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for question, group in values.groupby("question", sort=False):
+        means = _concept_means(group, column)
+        for baseline, arm in combinations(means.columns, 2):
+            paired = np.stack(
+                [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
+            )
+            low, high = cluster_interval(paired, n_bootstrap, confidence, seed)
+            (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
+            rows.append((question, arm, baseline, difference, low[0], high[0], delta, low[1], high[1], p_value))
+    names = "question arm baseline difference low high delta delta_low delta_high p"
+    table = pd.DataFrame(rows, columns=names.split())
+    return table.assign(p_holm=holm(table["p"]))
+
+
+def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
+    """Mean difference of two arms in every concept: ``question, concept, difference``."""
+    parts = []
+    for question, group in values.groupby("question", sort=False):
+        means = _concept_means(group, column)
+        parts.append((means[arm] - means[baseline]).rename("difference").reset_index().assign(question=question))
+    return pd.concat(parts, ignore_index=True)[["question", "concept", "difference"]]
+
+
+def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
+    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all.
+
+    It says "higher" or "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
+    """
+    sentences = []
+    for question, rows in comparison.groupby("question", sort=False):
+        half_width = ((rows["high"] - rows["low"]) / 2).mean()
+        sentences.append(
+            f"{question}: intervals reach about {half_width:.2f} to each side; a smaller difference is not seen here."
+        )
+        for row in rows.itertuples():
+            p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
+            interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"
+            shown = row.p_holm < 1 - confidence and (row.low > 0 or row.high < 0)
+            verdict = f"no difference between {row.arm} and {row.baseline} is shown"
+            if shown:
+                verdict = f"{row.arm} is {'higher' if row.difference > 0 else 'lower'} than {row.baseline}"
+            sentences.append(f"{question}: {verdict} ({interval}, Holm-adjusted {p_value}).")
+    return sentences
+
+
+def in_order(table: pd.DataFrame, arms: tuple[str, ...]) -> pd.DataFrame:
+    """Rows in the profile's order of arms, so that every table and figure shows them alike."""
+    return (
+        table.assign(arm=pd.Categorical(table["arm"], arms))
+        .sort_values(["arm"], kind="stable", ignore_index=True)
+        .astype({"arm": str})
+    )

@@ -1,0 +1,1 @@
+"""Text: noun phrases, explicit words, likeness in wording and in meaning."""

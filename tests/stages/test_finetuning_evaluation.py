@@ -1,0 +1,76 @@
+"""Perplexities of arms are comparable: the same caption tokens count under each, after its own beginning."""
+
+import math
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from c2i_lib.models.language_model import load_language_model, load_tokenizer, perplexity
+from c2i_lib.records.files import write_table
+from c2i_lib.records.stage import Stage
+from c2i_lib.stages.finetuning import evaluation
+from c2i_lib.stages.finetuning.evaluation import caption_perplexity, caption_rows, perplexities
+
+TEXTS = ["a red bicycle", "a cat on a table", "illustration of a dog"]
+
+
+@pytest.fixture
+def model(tiny_language_model):
+    return load_language_model(str(tiny_language_model))
+
+
+@pytest.fixture
+def tokenizer(tiny_language_model):
+    return load_tokenizer(str(tiny_language_model))
+
+
+@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags", "ft_topic"])
+def test_only_the_captions_own_tokens_are_predicted(arm, tokenizer):
+    rows = caption_rows(arm, TEXTS, tokenizer)
+    before = {"ft": [TEXTS[2], *TEXTS[:2]], "ft_topic": ["<bos>[red bicycle]", "<bos>[cat]", "<bos>[dog]"]}
+    for index, text in enumerate(TEXTS):
+        ids, predicted = rows.batch([index])
+        assert tokenizer.decode(ids[0][predicted[0]]).strip() == text
+        assert tokenizer.decode(ids[0][~predicted[0]]).strip() == before.get(arm, ["<bos>"] * 3)[index]
+
+
+def test_the_perplexity_is_that_of_the_mean_over_all_tokens(model, tokenizer):
+    each = perplexity(model, tokenizer, TEXTS)
+    sizes = np.array([len(tokenizer(text, add_special_tokens=False).input_ids) for text in TEXTS])
+    expected = math.exp((np.log(each) * sizes).sum() / sizes.sum())
+    assert caption_perplexity("base", model, tokenizer, TEXTS) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_stands_before_a_caption_matters(model, tokenizer):
+    with torch.no_grad():
+        found = {arm: caption_perplexity(arm, model, tokenizer, TEXTS) for arm in ("ft", "ft_tags", "ft_topic")}
+    assert len(set(found.values())) == 3
+
+
+def test_perplexities_of_base_and_every_checkpoint_are_computed_once(
+    tiny_language_model, tiny_profile, tmp_path, monkeypatch
+):
+    folder = tmp_path / "02_models" / "ft"
+    with Stage(folder, {}):
+        shutil.copytree(tiny_language_model, folder, dirs_exist_ok=True)
+    with Stage(tmp_path / "01_captions", {}):
+        write_table(tmp_path / "01_captions" / "finetune_eval.parquet", pd.DataFrame({"text": TEXTS}))
+    finetuning = tiny_profile.finetuning.model_copy(update={"n_seeds": 2})
+    profile = tiny_profile.model_copy(update={"finetuning": finetuning})
+    files = (
+        {"ft": folder, "ft_2": folder, "held_out": folder},
+        tmp_path / "01_captions" / "finetune_eval.parquet",
+        tmp_path / "02_models" / "perplexity",
+    )
+    found = perplexities(*files, profile)
+    model, tokenizer = load_language_model(str(folder)), load_tokenizer(str(folder))
+    assert found["ft"] == pytest.approx(caption_perplexity("ft", model, tokenizer, TEXTS))
+    assert list(found.index) == ["base", "ft", "ft_2", "held_out"]
+    assert found["ft_2"] == pytest.approx(found["ft"]), "a model is measured as its arm is"
+    assert found["held_out"] == pytest.approx(caption_perplexity("ft_tags", model, tokenizer, TEXTS))
+    assert found["base"] != found["ft"] != found["held_out"]  # each after what its arm saw
+    monkeypatch.setattr(evaluation, "caption_perplexity", None)  # computing again would raise
+    pd.testing.assert_series_equal(found, perplexities(*files, profile))

@@ -1,0 +1,310 @@
+"""The survey's pages in a real headless Chromium: keys, resuming, two tabs, lost connections, phones, accessibility."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from survey_run import RESEARCHER, make_run, served
+
+from c2i_lib.stages.survey.web.store import read_answers
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+ARGUMENTS += ["--disable-sync", "--no-first-run"]
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason="these tests need Chromium: apt-get install chromium (.ci/run does it)"
+)
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """A function that opens a page like a new browser; no page may have an error or ask any other host."""
+    contexts, errors, hosts = [], [], set()
+
+    def make(**options):
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(10_000)
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        contexts[-1].on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert errors == [] and hosts <= {"127.0.0.1"}
+
+
+@pytest.fixture
+def open_survey(tmp_path):
+    """A function that serves a survey of so many items and returns its address and the survey."""
+    opened = []
+
+    def make(n_items, **options):
+        opened.append(served(make_run(tmp_path / f"run_{len(opened)}", n_items, **options)))
+        return opened[-1].__enter__()
+
+    yield make
+    for site in opened:
+        site.__exit__(None, None, None)
+
+
+def enter(page, site, rater="rater_1"):
+    """Open the personal link and agree."""
+    page.goto(f"{site[0]}/r/{site[1].tokens[rater]}")
+    page.click("#begin")
+    page.wait_for_selector("#rating:not([hidden])")
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def wait_until_stored(page):
+    page.wait_for_selector("#saved:text-is('Stored')")
+
+
+def shown(page) -> str:
+    return page.inner_text("#position")
+
+
+def chosen(page) -> list[str]:
+    """The values of the answers that are marked on the page."""
+    return page.eval_on_selector_all("input:checked", "inputs => inputs.map(input => input.value)")
+
+
+def test_a_rater_rates_75_pictures_by_keyboard_with_a_break(open_survey, new_page):
+    """The page is closed in the middle and another browser goes on at the first picture that is not rated."""
+    site = open_survey(75, size=8)
+    page = new_page()
+    enter(page, site)
+    for number in range(40):
+        press(page, str(1 + number % 4), str(number % 5), "Enter" if number % 2 else "ArrowRight")
+    wait_until_stored(page)
+    page.close()
+    again = new_page()
+    again.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    again.wait_for_selector("#rating:not([hidden])")
+    assert shown(again) == "Picture 41 of 75" and again.inner_text("#rated") == "40 of 75 rated"
+    for number in range(40, 75):
+        press(again, str(1 + number % 4), str(number % 5), "Enter")
+    wait_until_stored(again)
+    assert "All 75 pictures are rated" in again.inner_text("#end")
+    answers = read_answers(site[1].responses.path).set_index(["item_id", "question"])["rating"].fillna(0)
+    given = {
+        (item, question): rating
+        for number, item in enumerate(site[1].items["rater_1"])
+        for question, rating in (("quality", 1 + number % 4), ("faithfulness", number % 5))
+    }
+    assert answers.to_dict() == given
+    again.reload()
+    again.wait_for_selector("#end:not([hidden])")
+
+
+def test_keys_do_what_they_say_and_nothing_else(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    enter(page, site)
+    press(page, "5", "9", "ArrowLeft", "x")
+    assert chosen(page) == [] and shown(page) == "Picture 1 of 4"
+    press(page, "3", "2")
+    assert chosen(page) == ["3", "2"]
+    press(page, "1")
+    assert chosen(page) == ["3", "2"], "a digit too many changes nothing"
+    page.focus("input[name=faithfulness][value='2']")
+    press(page, "4")
+    assert chosen(page) == ["3", "4"], "but it changes the answer that has the focus"
+    press(page, "ArrowUp")
+    assert chosen(page) == ["3", "3"], "and the browser's own keys for choices work"
+    press(page, "ArrowRight")
+    assert shown(page) == "Picture 2 of 4" and chosen(page) == [], "arrows move and change no answer"
+    page.click("summary")
+    page.fill("#comment", "")
+    page.focus("#comment")
+    press(page, "1", "2", "ArrowLeft", "Enter")
+    assert shown(page) == "Picture 2 of 4" and chosen(page) == [], "digits in a comment are text"
+    press(page, "<", "b", ">")
+    wait_until_stored(page)
+    item = list(site[1].items["rater_1"])[1]
+    assert site[1].responses.comments_of("rater_1") == {item: "1\n<b>2"}
+    page.click(".point:has(input[name=quality][value='0'])")
+    wait_until_stored(page)
+    assert site[1].responses.answers_of("rater_1")[item] == {"quality": None}
+
+
+def test_the_end_lists_what_is_not_rated(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    enter(page, site)
+    press(page, "1", "1", "Enter", "1", "Enter", "1", "1", "Enter", "Enter")
+    assert "2 pictures are not fully rated" in page.inner_text("#end")
+    page.click("#open-items li:first-child button")
+    assert shown(page) == "Picture 2 of 4" and chosen(page) == ["1"]
+
+
+def test_two_tabs_do_not_clash(open_survey, new_page):
+    """Different answers in two tabs are all kept; each tab shows the other's when it is looked at or used."""
+    site = open_survey(4)
+    first = new_page()
+    enter(first, site)
+    second = first.context.new_page()
+    second.goto(first.url)
+    second.wait_for_selector("#rating:not([hidden])")
+    press(first, "3")
+    wait_until_stored(first)
+    assert chosen(second) == []
+    second.evaluate("window.dispatchEvent(new Event('focus'))")
+    second.wait_for_selector("input:checked", state="attached")
+    press(second, "2")
+    wait_until_stored(second)
+    press(first, "4")  # answers the same question, which this tab has not yet seen answered: the last one counts
+    wait_until_stored(first)
+    press(second, "Enter", "1")
+    wait_until_stored(second)
+    press(second, "ArrowLeft")
+    assert chosen(first) == chosen(second) == ["3", "4"]
+    items = list(site[1].items["rater_1"])
+    stored = {items[0]: {"quality": 3, "faithfulness": 4}, items[1]: {"quality": 1}}
+    assert site[1].responses.answers_of("rater_1") == stored
+
+
+def test_answers_survive_a_lost_connection_and_a_closed_page(open_survey, new_page):
+    """The rater is told, nothing is lost, and what a closed page could not send is sent by the next one."""
+    site = open_survey(4)
+    page = new_page()
+    enter(page, site)
+    page.context.set_offline(True)
+    press(page, "3")
+    page.wait_for_selector("#warning:not([hidden])")
+    assert "1 answer is not stored yet" in page.inner_text("#warning")
+    press(page, "2", "Enter", "4")
+    assert page.inner_text("#saved") == "Not stored" and site[1].responses.answers_of("rater_1") == {}
+    page.context.set_offline(False)
+    page.click("#again")
+    wait_until_stored(page)
+    assert page.is_hidden("#warning")
+    items = list(site[1].items["rater_1"])
+    stored = {items[0]: {"quality": 3, "faithfulness": 2}, items[1]: {"quality": 4}}
+    assert site[1].responses.answers_of("rater_1") == stored
+    page.context.set_offline(True)
+    press(page, "1")
+    page.wait_for_selector("#warning:not([hidden])")
+    other = page.context.new_page()
+    page.close()
+    other.context.set_offline(False)
+    other.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    other.wait_for_selector("#rating:not([hidden])")
+    other.wait_for_selector("#saved:text-is('')", state="attached")
+    assert site[1].responses.answers_of("rater_1")[items[1]] == {"quality": 4, "faithfulness": 1}
+
+
+def test_a_rater_is_told_when_the_survey_is_closed(open_survey, new_page):
+    """An answer that comes too late is not shown as stored; when the survey opens again, it is."""
+    site = open_survey(4)
+    page, researcher = new_page(), new_page()
+    enter(page, site)
+    researcher.goto(f"{site[0]}/researcher/{RESEARCHER}")
+    researcher.click("tr:first-child .copy")
+    researcher.wait_for_selector("#done:has-text('link'), #done:has-text('Link')")
+    researcher.click("#close")
+    researcher.wait_for_selector(".badge.closed")
+    press(page, "2")
+    page.wait_for_selector("#message:not([hidden])")
+    assert "was not stored" in page.inner_text("#message") and site[1].responses.answers_of("rater_1") == {}
+    researcher.click("#close")
+    researcher.wait_for_selector(".badge.open")
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    wait_until_stored(page)
+    assert chosen(page) == ["2"] and len(site[1].responses.answers_of("rater_1")) == 1
+
+
+def test_the_next_picture_is_loaded_beforehand(open_survey, new_page):
+    site = open_survey(4)
+    page, loaded = new_page(), []
+    page.on("response", lambda response: loaded.append(response.url))
+    enter(page, site)
+    page.wait_for_load_state("networkidle")
+    items = list(site[1].items["rater_1"])
+    pictures = [re.search(r"pictures/(\w+)", url).group(1) for url in loaded if "pictures/" in url]
+    assert sorted(pictures) == sorted(items[:2])  # in whichever order they came
+
+
+def test_text_of_others_is_never_run(open_survey, new_page):
+    """A concept with HTML is shown as text to raters, a comment with HTML as text to the researcher."""
+    site = open_survey(4)
+    page, researcher = new_page(), new_page()
+    enter(page, site)
+    concepts = list(site[1].items["rater_1"].values())
+    for _ in range(concepts.index("<b>cat</b>")):
+        press(page, "Enter")
+    assert page.inner_text("#concept") == "<b>cat</b>"
+    page.click("summary")
+    page.fill("#comment", "<img src=x onerror=alert(1)><script>alert(1)</script>")
+    wait_until_stored(page)
+    for dialog_page in (page, researcher):
+        dialog_page.on("dialog", lambda dialog: pytest.fail("text was run as a script"))
+    researcher.goto(f"{site[0]}/researcher/{RESEARCHER}")
+    assert "<script>alert(1)</script>" in researcher.inner_text(".comments")
+    researcher.evaluate("refresh()")
+    researcher.wait_for_timeout(200)
+    assert researcher.locator(".comments img, .comments script").count() == 0
+
+
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_pages_are_accessible_and_fit_the_screen(open_survey, new_page, device):
+    """axe-core finds nothing on any page, and no page scrolls sideways; what is tapped on a phone is large."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    site, axe = open_survey(4), Axe()
+    page = new_page(**(PHONE if device == "phone" else {"viewport": {"width": 1280, "height": 800}}))
+
+    def check(name):
+        found = axe.run(page).response["violations"]
+        assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == [], name
+        # Not innerWidth, which grows with what is too wide for a phone.
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name
+
+    page.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    page.wait_for_selector("#begin")
+    check("consent")
+    page.click("#begin")
+    page.wait_for_selector("#rating:not([hidden])")
+    check("item")
+    press(page, "1")
+    page.click("summary")
+    check("item with an answer and a comment")
+    picture = page.locator("#picture").bounding_box()
+    assert picture["width"] >= 280, "pictures of 64 pixels are enlarged"
+    for control in page.locator(".point, .moves button").all():
+        assert control.bounding_box()["height"] >= 40
+    page.context.set_offline(True)
+    press(page, "1")
+    page.wait_for_selector("#warning:not([hidden])")
+    check("warning")
+    page.context.set_offline(False)
+    page.click("#again")
+    wait_until_stored(page)
+    press(page, "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight")
+    page.wait_for_selector("#end:not([hidden])")
+    check("end")
+    page.goto(f"{site[0]}/researcher/{RESEARCHER}")
+    check("researcher")
+    page.click("#close")
+    page.wait_for_selector(".badge.closed")
+    check("researcher, closed")
+    page.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    page.wait_for_selector("#message:not([hidden])")
+    check("closed")

@@ -1,0 +1,56 @@
+"""Judges against people: scipy's correlation, a plain loop's accuracy, intervals over concepts."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from c2i_lib.statistics.validity import judge_validity
+
+
+def make(seed=0, noise=0.5, n_concepts=12):
+    random = np.random.default_rng(seed)
+    truth = pd.Series(random.normal(size=n_concepts * 5), index=[f"image {n}" for n in range(n_concepts * 5)])
+    rows = [
+        (image, f"concept {place // 5}", question, f"rater {rater}", "image", np.clip(round(2.5 + value + shift), 1, 4))
+        for place, (image, value) in enumerate(truth.items())
+        for question in ("quality", "faithfulness")
+        for rater, shift in enumerate((-0.3, 0, 0.3))
+    ]
+    ratings = pd.DataFrame(rows, columns=["image_id", "concept", "question", "rater", "kind", "rating"])
+    score = truth + noise * random.normal(size=len(truth))
+    good = pd.DataFrame({"image_id": truth.index, "judge": "good", "question": "quality", "score": score.to_numpy()})
+    return ratings, pd.concat([good, good.assign(judge="bad", question="faithfulness", score=-good["score"])])
+
+
+def test_the_values_are_scipys_and_a_plain_loops():
+    ratings, scores = make()
+    table = judge_validity(ratings, scores, 200).set_index(["judge", "measure"])
+    people = ratings[ratings["question"] == "quality"].groupby("image_id")["rating"].mean()
+    judge = scores.query("judge == 'good'").set_index("image_id")["score"].loc[people.index]
+    assert table.loc[("good", "Spearman"), "value"] == pytest.approx(spearmanr(people, judge).statistic)
+    told_apart = [(a, b) for a, b in combinations(people.index, 2) if people[a] != people[b]]
+    right = np.mean([(people[a] > people[b]) == (judge[a] > judge[b]) for a, b in told_apart])
+    assert table.loc[("good", "pairwise accuracy"), "value"] == pytest.approx(right)
+    assert table.loc[("bad", "Spearman"), "value"] < -0.5
+
+
+def test_intervals_hold_the_value_and_resample_concepts():
+    ratings, scores = make()
+    table = judge_validity(ratings, scores, 500)
+    assert ((table["low"] < table["value"]) & (table["value"] < table["high"])).all()
+    few, _ = make(n_concepts=12), None
+    repeated = few[0].assign(concept="one of two: " + (few[0]["concept"] > "concept 4").astype(str))
+    wide = judge_validity(repeated, few[1], 500)
+    assert (wide["high"] - wide["low"]).notna().all()
+
+
+def test_repeats_and_what_could_not_be_judged_do_not_count():
+    ratings, scores = make()
+    more = ratings.head(40).assign(kind="repeat", rating=1.0)
+    unsure = ratings.copy()
+    unsure.loc[unsure["image_id"] == "image 0", "rating"] = np.nan
+    assert judge_validity(pd.concat([ratings, more]), scores, 100).equals(judge_validity(ratings, scores, 100))
+    assert set(judge_validity(unsure, scores, 100)["n_images"]) == {59}
