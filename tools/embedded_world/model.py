@@ -21,7 +21,7 @@ from autoencoder import LATENT_CHANNELS, LATENT_SIZE, linear_decode
 from transformers import AutoModel, AutoTokenizer
 
 from c2i_lib.embedded.packages import minilm_folder
-from c2i_lib.runtime import has_bf16
+from c2i_lib.models.device import has_bf16
 
 PROMPT_TOKENS = 32  # tokens of a prompt that the model sees
 TEXT_WIDTH = 384

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-TOOLS = Path(__file__).parents[1] / "tools" / "embedded_world"
+TOOLS = Path(__file__).parents[2] / "tools" / "embedded_world"
 
 
 @pytest.fixture(scope="module")
