@@ -62,9 +62,11 @@ class Painter:
 
     @property
     def pen(self) -> ImageDraw.ImageDraw:
+        """A fresh pen: ``image`` may have been replaced."""
         return ImageDraw.Draw(self.image)
 
     def lit(self, color: Color) -> Color:
+        """``color`` in this light."""
         return tuple(int(value * factor) for value, factor in zip(color, self.light.tint, strict=True))
 
     def ground(self, near: Color, far: Color, top: int | None = None) -> None:
@@ -74,6 +76,7 @@ class Painter:
         self.image.paste(rows, (0, start))
 
     def hill(self, center: int, width: int, top: int, color: Color) -> None:
+        """A round hill; ``width`` is half of its own, in pixels of 256."""
         self.pen.ellipse((center - width, top, center + width, top + 2 * width), fill=self.lit(color))
 
     def sprite(self, name: str, center: int, bottom: int, size: int, lit: bool = True) -> None:

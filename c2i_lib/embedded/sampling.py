@@ -76,6 +76,7 @@ def colored_things() -> tuple[Sprite, ...]:
 
 @lru_cache(maxsize=1)
 def countable_things() -> tuple[Sprite, ...]:
+    """The things that captions ask for in twos and threes."""
     return tuple(sprite for sprite in scene_things() if is_countable(sprite.name))
 
 
