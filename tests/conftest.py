@@ -23,6 +23,11 @@ from c2i_lib.records.stage import Stage
 ROOT = Path(__file__).parents[1]
 
 
+def without_python_path() -> dict[str, str]:
+    """The environment without what may lead Python, or pip, to this source tree."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 @dataclass(frozen=True)
 class Installed:
     """The installed command ``c2i``, called from an empty folder."""
@@ -32,9 +37,8 @@ class Installed:
 
     def __call__(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
         """Run it with ``arguments``. ``PYTHONPATH`` is taken away, so that it cannot find this source tree."""
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         command = [str(self.command), *map(str, arguments)]
-        options = {"cwd": self.folder, "env": inherited | environment, "capture_output": True, "text": True}
+        options = {"cwd": self.folder, "env": without_python_path() | environment, "capture_output": True, "text": True}
         return subprocess.run(command, **options)
 
 
@@ -111,7 +115,7 @@ def installed(wheel, tmp_path_factory) -> Installed:
     venv.create(folder / "environment", with_pip=False)
     python = folder / "environment" / "bin" / "python"
     command = ["-m", "pip", f"--python={python}", "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
-    subprocess.run([sys.executable, *command], check=True)
+    subprocess.run([sys.executable, *command], env=without_python_path(), check=True)
     packages = next((folder / "environment").glob("lib/python*/site-packages"))
     others = [path for path in sys.path if path.endswith("site-packages")]  # not this source tree, nor its tests
     (packages / "packages.pth").write_text("\n".join(others) + "\n", encoding="utf-8")
