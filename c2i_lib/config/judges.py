@@ -14,6 +14,7 @@ from c2i_lib.errors import ProfileError
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
 _FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
+_FAITHFULNESS_JUDGES += ("scene_parts", "scene_match")
 NO_SELECTION = "the profile names no judges to select by: add judges.selection (see cpu.yaml)"
 _JUDGES_WITHOUT_MODEL = ("glyph_statistics", "glyph_lookup")
 
@@ -31,6 +32,8 @@ class JudgeModel(Section):
         "glyph_match",
         "glyph_statistics",
         "glyph_lookup",
+        "scene_parts",
+        "scene_match",
     ]
     model: str | None = None  # "embedded:glyph-judge", or a folder or hub id of a CLIP model
     revision: str | None = None

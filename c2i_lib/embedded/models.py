@@ -90,6 +90,8 @@ _FOLDERS = {
     "embedded:smollm2-135m": _language_model_folder,
     "embedded:glyphs": _tti_folder,
     "embedded:glyph-judge": lambda: WEIGHTS / "judge",
+    "embedded:parts": lambda: WEIGHTS / "parts",
+    "embedded:match": lambda: WEIGHTS / "match",
 }
 
 

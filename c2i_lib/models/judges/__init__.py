@@ -19,6 +19,8 @@ from c2i_lib.models.judges.aesthetic import Aesthetic
 from c2i_lib.models.judges.clip import ClipIqa, ClipScore
 from c2i_lib.models.judges.glyphs import GlyphLookup, GlyphMatch, GlyphRealism, GlyphStatistics
 from c2i_lib.models.judges.preference import Hpsv2, PickScore
+from c2i_lib.models.judges.scene_match import SceneMatch
+from c2i_lib.models.judges.scene_parts import SceneParts
 
 KINDS = {
     "clip_iqa": ClipIqa,
@@ -30,6 +32,8 @@ KINDS = {
     "glyph_match": GlyphMatch,
     "glyph_statistics": GlyphStatistics,
     "glyph_lookup": GlyphLookup,
+    "scene_parts": SceneParts,
+    "scene_match": SceneMatch,
 }
 
 
