@@ -78,7 +78,7 @@ _NO_ADJECTIVES = {
 }
 _ANY_THING = "dog"  # behind a number or colour, so that they can be read without the adjectives that follow
 _FRAME = re.compile(
-    r"^(?P<words>(?:[\w-]+ ){0,4})(?:picture|image|photo|photograph|drawing|illustration|painting|render|rendering|icon|"
+    r"^(?P<words>(?:[\w-]+ ){0,4})(?:picture|image|photo|photograph|drawing|illustration|painting|render|icon|"
     r"view|art|graphic|model|sculpture|cartoon|sticker) (?:of|showing) (?P<x>.+)$"
 )
 
@@ -96,9 +96,9 @@ class AskedThing:
 class ConceptParts:
     """What a text asks for; None and empty where it says nothing.
 
-    Things, place, time and weather of a ``named`` scene are that scene's. ``relation`` of the first thing to the second:
-    one of ``scenes.RELATIONS``. ``flaw``: one of ``degradations.DEGRADATIONS``. ``unknown``: noun phrases, without
-    articles and in lower case, that are the name of nothing in the world.
+    Things, place, time and weather of a ``named`` scene are that scene's. ``relation`` of the first thing to the
+    second: one of ``scenes.RELATIONS``. ``flaw``: one of ``degradations.DEGRADATIONS``. ``unknown``: noun phrases,
+    without articles and in lower case, that are the name of nothing in the world.
     """
 
     things: tuple[AskedThing, ...] = ()

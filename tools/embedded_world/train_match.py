@@ -3,8 +3,8 @@
     python tools/embedded_world/train_match.py OUT
 
 Each picture is to be nearer to its own caption than to those of all other pictures at hand. Writes ``OUT/judge.json``
-and ``OUT/model.safetensors`` (fp16). ``--work/state.pt`` is written every three minutes and on SIGTERM; started again, it
-goes on. About 30 minutes on one core. ``--report`` only prints the figures of ``OUT``.
+and ``OUT/model.safetensors`` (fp16). ``--work/state.pt`` is written every three minutes and on SIGTERM; started
+again, it goes on. About 30 minutes on one core. ``--report`` only prints the figures of ``OUT``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import random
 import torch
 from judge_training import EASY_SHARE, Optimizers, Progress, add_arguments
 from judged_scenes import ShownPool
-
-# from report_judges import report_match
+from report_judges import report_match
 from torch import nn
 from torch.nn import functional
 from train_tti import load_autoencoder
@@ -97,7 +96,7 @@ def main() -> None:
     args = add_arguments(parser, NAME, pictures=90_000, batch_size=64, learning_rate=3e-3, seed=77_000)
     if not args.report:
         train(args)
-    # report_match(args.out)
+    report_match(args.out, args.vae.parent)
 
 
 if __name__ == "__main__":

@@ -2,64 +2,27 @@
 
     python tools/embedded_world/train_parts.py OUT
 
-Writes ``OUT/judge.json`` and ``OUT/model.safetensors`` (fp16). ``--work/state.pt`` is written every three minutes and on
-SIGTERM; started again, it goes on. About 30 minutes on one core. ``--report`` only prints the figures of ``OUT``.
+Writes ``OUT/judge.json`` and ``OUT/model.safetensors`` (fp16). ``--work/state.pt`` is written every three minutes and
+on SIGTERM; started again, it goes on. About 30 minutes on one core. ``--report`` only prints the figures of ``OUT``.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 from judge_training import EASY_SHARE, Optimizers, Progress, add_arguments
-from judged_scenes import ShownPool, shown_things
-
-# from report_judges import report_parts
+from judged_scenes import ShownPool
+from report_judges import report_parts
+from scene_labels import UNKNOWN, describe, names_of_things
 from torch.nn import functional
 from train_tti import load_autoencoder
 
-from c2i_lib.embedded.concept_parts import CLASSES, visible_surroundings
-from c2i_lib.embedded.named_scenes import named_scenes
-from c2i_lib.embedded.scenes import Scene
-from c2i_lib.embedded.sprites import load_sprites
+from c2i_lib.embedded.concept_parts import CLASSES
 from c2i_lib.models.judges.scene_parts_net import HEADS, ScenePartsNet
 
 NAME = "parts"
-MOST_THINGS = 6  # kinds in one picture
 SMOOTHING = 0.05
-UNKNOWN = -1
-
-
-def names_of_things() -> list[str]:
-    return [sprite.name for sprite in load_sprites()]
-
-
-def surroundings_of(scene: Scene) -> dict[str, str]:
-    """Place, time and weather that the picture shows, named scenes' too."""
-    if scene.named is None:
-        return visible_surroundings(scene.place, scene.time, scene.weather)
-    recipe = named_scenes()[scene.named]
-    return visible_surroundings(recipe.place, scene.time or recipe.time, scene.weather or recipe.weather)
-
-
-def describe(scenes: list[Scene]) -> dict[str, torch.Tensor]:
-    """Class indices: "things" and "colors" ``(n, MOST_THINGS)``, each of ``HEADS`` ``(n,)``; ``UNKNOWN`` elsewhere."""
-    rows = {name: index for index, name in enumerate(names_of_things())}
-    said = {name: torch.full((len(scenes), MOST_THINGS), UNKNOWN) for name in ("things", "colors")}
-    said |= {head: torch.full((len(scenes),), UNKNOWN) for head in HEADS}
-    for index, scene in enumerate(scenes):
-        things = shown_things(scene)[:MOST_THINGS]
-        for position, thing in enumerate(things):
-            said["things"][index, position] = rows[thing.name]
-            if thing.color:
-                said["colors"][index, position] = CLASSES["color"].index(thing.color)
-        for head, value in surroundings_of(scene).items():
-            said[head][index] = CLASSES[head].index(value)
-        said["style"][index] = CLASSES["style"].index(scene.style)
-        if len(things) == 1 and scene.named is None:
-            said["number"][index] = CLASSES["number"].index(things[0].count)
-    return said
 
 
 def loss_of(net: ScenePartsNet, pictures: torch.Tensor, said: dict[str, torch.Tensor]) -> tuple[torch.Tensor, float]:
@@ -85,7 +48,8 @@ def loss_of(net: ScenePartsNet, pictures: torch.Tensor, said: dict[str, torch.Te
     told = colors != UNKNOWN
     logits = net.colors_of(seen, rows[told], things[told])
     hit = present.gather(1, seen.things.argmax(1, keepdim=True)).mean().item()
-    return loss + 0.4 * functional.cross_entropy(logits, colors[told], label_smoothing=SMOOTHING), hit
+    wrong = functional.cross_entropy(logits, colors[told], label_smoothing=SMOOTHING, reduction="sum")
+    return loss + 0.4 * wrong / max(1, int(told.sum())), hit
 
 
 def make_net() -> ScenePartsNet:
@@ -116,7 +80,7 @@ def main() -> None:
     args = add_arguments(parser, NAME, pictures=90_000, batch_size=48, learning_rate=3e-3, seed=0)
     if not args.report:
         train(args)
-    # report_parts(Path(args.out))
+    report_parts(args.out, args.vae.parent)
 
 
 if __name__ == "__main__":
