@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from c2i_lib.embedded.backdrops import INDOORS, PLACES, PLAIN
+from c2i_lib.embedded.backdrops import PLAIN
 from c2i_lib.embedded.grammar import (
     GOOD_FRAMES,
     HIDDEN_NIGHT,
@@ -27,23 +27,10 @@ from c2i_lib.embedded.grammar import (
 )
 from c2i_lib.embedded.named_scenes import named_scenes
 from c2i_lib.embedded.nouns import is_countable, plural
-from c2i_lib.embedded.painting import TIMES, WEATHERS
 from c2i_lib.embedded.recoloring import COLORS
-from c2i_lib.embedded.sprites import STYLES, sprites_by_name, sprites_by_word
+from c2i_lib.embedded.sprites import sprites_by_name, sprites_by_word
 
 Nearest = Callable[[str], str | None]
-
-NONE = "none"  # of time and weather: the picture shows none, such as a thing on white
-CLASSES: dict[str, tuple] = {
-    "number": (1, 2, 3),
-    "color": COLORS,
-    "place": (*PLACES, *PLAIN),
-    "time": (*TIMES, NONE),
-    "weather": (*WEATHERS, NONE),
-    "style": STYLES,
-}
-_TIMELESS = set(INDOORS) - {"room"} | set(PLAIN)  # a room has a window
-_DRY = set(INDOORS) | set(PLAIN)
 
 # Beyond the captions' own words, those that people use for the same.
 _MORE_PHRASES = {
@@ -76,7 +63,6 @@ _NO_ADJECTIVES = {
     "beneath",
     "beside",
 }
-_ANY_THING = "dog"  # behind a number or colour, so that they can be read without the adjectives that follow
 _FRAME = re.compile(
     r"^(?P<words>(?:[\w-]+ ){0,4})(?:picture|image|photo|photograph|drawing|illustration|painting|render|icon|"
     r"view|art|graphic|model|sculpture|cartoon|sticker) (?:of|showing) (?P<x>.+)$"
@@ -110,22 +96,6 @@ class ConceptParts:
     named: str | None = None
     flaw: str | None = None
     unknown: tuple[str, ...] = ()
-
-
-def visible_surroundings(place: str | None, time: str | None, weather: str | None) -> dict[str, str]:
-    """What a picture with these ingredients shows as "place", "time" and "weather", each one of ``CLASSES``.
-
-    A scene with a time or weather but without a place is "plain", one without any is "white". There is no time of day
-    on a table and no sun at night.
-    """
-    bare = time is None and weather is None
-    place = place or ("white" if bare else "plain")
-    unseen_sun = weather == "sunny" and (time in ("dusk", "night") or place == "jungle")
-    return {
-        "place": place,
-        "time": NONE if place in _TIMELESS else time or "day",
-        "weather": NONE if place in _DRY or unseen_sun else weather or NONE,
-    }
 
 
 def plain_words(text: str) -> str:
@@ -196,17 +166,6 @@ def words_of_the_world() -> tuple[str, ...]:
     return (*sprites_by_word(), *(name for recipe in named_scenes().values() for name in recipe.names))
 
 
-def accepted_names(name: str) -> tuple[str, ...]:
-    """Names of the things that a person would call ``name`` as well: "polar bear" and "dog face" for bear and dog."""
-    own = name.lower().removesuffix(" face") if name.removesuffix(" face") in sprites_by_name() else name.lower()
-    kinds = [
-        other
-        for other in sprites_by_name()
-        if other.lower() in (own, f"{own} face") or other.lower().endswith(f" {own}")
-    ]
-    return (name, *(other for other in kinds if other != name))
-
-
 def _without_frame(text: str) -> tuple[str, str | None, str | None]:
     """The content of a caption in plain words, its style and its flaw."""
     for tail in TAILS:
@@ -251,15 +210,18 @@ def _strip_one(words: str, taken: set[str]) -> tuple[str, str, str] | None:
     return None
 
 
+def _number_and_rest(phrase: str) -> tuple[str, str]:
+    """ "pair of red cats" → ("pair of", "red cats"); the first is empty where no number is said."""
+    said = next((word for word in _NUMBER_WORDS if phrase.startswith(f"{word} ")), "")
+    return said, phrase[len(said) :].strip()
+
+
 def _read_exact(phrase: str) -> AskedThing | None:
     """The thing of a noun phrase in plain words: number, colour and name, nothing else."""
     if phrase in _singulars():
         return AskedThing(_singulars()[phrase])
-    number, color, rest = None, None, phrase
-    for word, value in _NUMBER_WORDS.items():
-        if rest.startswith(f"{word} "):
-            number, rest = value, rest[len(word) + 1 :]
-            break
+    said, rest = _number_and_rest(phrase)
+    number, color = _NUMBER_WORDS.get(said), None
     tables = (_plurals(), _singulars()) if number in (2, 3) else (_singulars(), _plurals())
     first, _, after = rest.partition(" ")
     if not any(rest in table for table in tables) and first in _COLOR_WORDS and after:
@@ -271,15 +233,18 @@ def _read_loosely(phrase: str, nearest: Nearest | None) -> AskedThing | None:
     """The thing of a noun phrase with adjectives ("two sleepy cats"), or of one that is only near to a thing's name."""
     if thing := _read_exact(phrase):
         return thing
-    words = phrase.split(" ")
+    said, rest = _number_and_rest(phrase)
+    words = rest.split(" ")
     for start in range(1, len(words)):
         if words[start - 1] in _NO_ADJECTIVES:
             break
-        if thing := _read_exact(" ".join(words[start:])):
-            before = _read_exact(f"{' '.join(words[:start])} {_ANY_THING}")
-            return replace(thing, number=before.number, color=before.color or thing.color) if before else thing
-    word = nearest(phrase) if nearest else None
-    return AskedThing(sprites_by_word()[word].name) if word in sprites_by_word() else None
+        if thing := _read_exact(" ".join([said, *words[start:]]).strip()):
+            colors = [_COLOR_WORDS[word] for word in words[:start] if word in _COLOR_WORDS]
+            return replace(thing, color=thing.color or next(iter(colors), None))
+    word = nearest(rest) if nearest else None
+    if word not in sprites_by_word():
+        return None
+    return AskedThing(sprites_by_word()[word].name, None, _NUMBER_WORDS.get(said))
 
 
 def _splits(core: str) -> Iterator[tuple[str, str, str]]:

@@ -23,8 +23,8 @@ from train_tti import load_autoencoder
 
 from c2i_lib.config.judges import JudgeModel
 from c2i_lib.embedded import grammar
-from c2i_lib.embedded.concept_parts import CLASSES, accepted_names
 from c2i_lib.embedded.scenes import Scene, Thing
+from c2i_lib.embedded.visible_parts import CLASSES, accepted_names
 from c2i_lib.models.judges import load_judge
 from c2i_lib.models.judges.scene_match import KIND as MATCH
 from c2i_lib.models.judges.scene_parts import KIND as PARTS

@@ -1,6 +1,6 @@
 """What the parts judge is to see in a scene, as class indices.
 
-In: scenes. Out: tensors of the classes of ``concept_parts.CLASSES`` and of the things' names.
+In: scenes. Out: tensors of the classes of ``visible_parts.CLASSES`` and of the things' names.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from judged_scenes import shown_things
 
-from c2i_lib.embedded.concept_parts import CLASSES, visible_surroundings
 from c2i_lib.embedded.named_scenes import named_scenes
 from c2i_lib.embedded.scenes import Scene
 from c2i_lib.embedded.sprites import load_sprites
+from c2i_lib.embedded.visible_parts import CLASSES, visible_surroundings
 from c2i_lib.models.judges.scene_parts_net import HEADS
 
 MOST_THINGS = 6  # kinds in one picture

@@ -18,7 +18,7 @@ from scene_labels import UNKNOWN, describe, names_of_things
 from torch.nn import functional
 from train_tti import load_autoencoder
 
-from c2i_lib.embedded.concept_parts import CLASSES
+from c2i_lib.embedded.visible_parts import CLASSES
 from c2i_lib.models.judges.scene_parts_net import HEADS, ScenePartsNet
 
 NAME = "parts"

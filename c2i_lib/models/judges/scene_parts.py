@@ -14,16 +14,9 @@ import numpy as np
 import torch
 
 from c2i_lib.config.judges import JudgeModel
-from c2i_lib.embedded.concept_parts import (
-    CLASSES,
-    NONE,
-    ConceptParts,
-    accepted_names,
-    readings,
-    visible_surroundings,
-    words_of_the_world,
-)
+from c2i_lib.embedded.concept_parts import ConceptParts, readings, words_of_the_world
 from c2i_lib.embedded.models import resolve
+from c2i_lib.embedded.visible_parts import CLASSES, NONE, accepted_names, visible_surroundings
 from c2i_lib.models.judges.scene_encoder import BATCH_SIZE, read_judge, to_pixels
 from c2i_lib.models.judges.scene_parts_net import ScenePartsNet, Seen
 from c2i_lib.text.embeddings import embed_texts
