@@ -1,4 +1,4 @@
-"""What the training scripts of the faithfulness judges share: arguments, learning rate, a state that survives."""
+"""What the training scripts of the judges of scenes share: arguments, learning rate, a state that survives."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Progress:
         return min(1.0, max(self.done / self.args.pictures, self.seconds / 60 / self.args.minutes))
 
     def step(self, n: int, loss: float, hit: float) -> None:
-        """Call after every training step of ``n`` pictures, ``hit`` of which were named rightly."""
+        """Call after every training step of ``n`` pictures, ``hit`` of which were judged rightly."""
         now = time.time()
         self.seconds, self.ticked = self.seconds + now - self.ticked, now
         self.done += n
@@ -143,7 +143,7 @@ class Progress:
                 csv.writer(file).writerow(row)
             hits = sum(self.hits) / LOG_EVERY
             print(
-                f"{self.name}: {self.share:.1%}, {row[0]} pictures, loss {row[1]}, named {hits:.3f}, {row[2]}/s",
+                f"{self.name}: {self.share:.1%}, {row[0]} pictures, loss {row[1]}, right {hits:.3f}, {row[2]}/s",
                 flush=True,
             )
             self.losses, self.hits, self.logged = [], [], now

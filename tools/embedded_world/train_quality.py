@@ -1,0 +1,98 @@
+"""Train a judge of quality on scenes, and print how well it does on scenes that it has not seen.
+
+    python tools/embedded_world/train_quality.py --role reporting
+    python tools/embedded_world/train_quality.py --role selecting
+
+Writes ``judge.json`` and ``model.safetensors`` (fp16) into the role's folder of the library, or into ``OUT``. Learns
+order only (RankNet, Burges et al. 2005): of two versions of a scene the one with less of a flaw is better, and of two
+scenes the one with much less of any. ``--work/state.pt`` is written every three minutes and on SIGTERM; started
+again, it goes on. About 25 minutes on one core for "reporting", 12 for "selecting".
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+
+import numpy as np
+import torch
+from judge_training import Optimizers, Progress, add_arguments
+from pictures import to_tensor
+from quality_pairs import N_VERSIONS, SPLITS, Group, draw_group
+from quality_report import finish
+from torch import nn
+from torch.nn import functional
+from train_tti import load_autoencoder
+
+from c2i_lib.models.judges.scene_quality_nets import ConvolutionalNet, StatisticsNet
+
+NAMES = {"reporting": "quality", "selecting": "quality_selecting"}
+SEEDS = {"reporting": 16_001, "selecting": 16_002}
+PICTURES = {"reporting": 44_000, "selecting": 700_000}  # for "selecting" each of the pool is used some 28 times
+MUCH = 0.5  # of strength: of two scenes, the one with so much less of a flaw is better
+SAMENESS = 0.05  # weight of the variance of clean pictures' numbers
+FIRST_STATISTICS = 4_000  # pictures, before the statistics' network learns
+
+
+def severities(groups: list[Group]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed strength of each picture's flaws, and the number of its scene; both ``(n,)``."""
+    strengths = np.concatenate([group.strengths + group.later for group in groups])
+    return torch.from_numpy(strengths).float(), torch.arange(len(groups)).repeat_interleave(N_VERSIONS)
+
+
+def loss_of(numbers: torch.Tensor, severity: torch.Tensor, scene: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """The loss of a batch, and the share of pairs within scenes that are in the right order."""
+    gap, apart = severity[None] - severity[:, None], numbers[:, None] - numbers[None]
+    same = scene[:, None] == scene[None]
+    wrong = functional.softplus(-apart)
+    within, across = same & (gap > 0), ~same & (gap >= MUCH)
+    loss = wrong[within].mean() + wrong[across].mean()
+    clean = numbers[severity == 0]
+    if len(clean) > 1:
+        loss = loss + SAMENESS * clean.var()
+    return loss, (apart[within] > 0).float().mean().item()
+
+
+class PicturePool:
+    """Groups are drawn anew for every batch: the convolutional network costs more than its pictures."""
+
+    def __init__(self, role: str, vae, seed: int):
+        self.role, self.vae, self.random = role, vae, random.Random(seed)
+
+    def draw(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pictures ``(n, 3, 128, 128)`` in [-1, 1], their severities and scenes."""
+        groups = [draw_group(self.random, self.role, self.vae) for _ in range(n // N_VERSIONS)]
+        pictures = to_tensor(np.concatenate([group.pictures for group in groups]))
+        return pictures.contiguous(memory_format=torch.channels_last), *severities(groups)
+
+
+def train(args: argparse.Namespace, net: nn.Module, pool, see) -> None:
+    """Train ``net`` on what ``pool`` draws; ``see`` makes numbers of it."""
+    filters = [weight for weight in net.parameters() if weight.ndim >= 2 and weight.shape[0] > 1]
+    filters = [weight for weight in filters if weight.ndim == 4][1:]
+    optimizer = Optimizers(filters, net.parameters(), args.learning_rate)
+    with Progress(args, NAMES[args.role], net, optimizer) as progress:
+        pool = pool(args.seed + progress.done)
+        while progress.share < 1:
+            seen, severity, scene = pool.draw(args.batch_size)
+            loss, right = loss_of(see(seen), severity, scene)
+            optimizer.step(loss, progress.share)
+            progress.step(len(seen), loss.item(), right)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--role", choices=[name for name in SPLITS if name != "test"], required=True)
+    role = parser.parse_known_args()[0].role
+    rates = {"reporting": 3e-3, "selecting": 1e-3}
+    args = add_arguments(parser, NAMES[role], PICTURES[role], 64, rates[role], SEEDS[role])
+    vae = load_autoencoder(args.vae.parent)
+    if not args.report:
+        torch.manual_seed(args.seed)
+        net = ConvolutionalNet().to(memory_format=torch.channels_last)
+        train(args, net, lambda seed: PicturePool(role, vae, seed), net)
+    finish(args.out, role, args.vae.parent)
+
+
+if __name__ == "__main__":
+    main()
