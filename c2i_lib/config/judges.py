@@ -13,6 +13,7 @@ from c2i_lib.config.section import Count, Few, Section, Share
 from c2i_lib.errors import ProfileError
 
 _QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
+_QUALITY_JUDGES += ("scene_quality",)
 _FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
 _FAITHFULNESS_JUDGES += ("scene_parts", "scene_match")
 NO_SELECTION = "the profile names no judges to select by: add judges.selection (see cpu.yaml)"
@@ -34,6 +35,7 @@ class JudgeModel(Section):
         "glyph_lookup",
         "scene_parts",
         "scene_match",
+        "scene_quality",
     ]
     model: str | None = None  # "embedded:glyph-judge", or a folder or hub id of a CLIP model
     revision: str | None = None

@@ -92,6 +92,8 @@ _FOLDERS = {
     "embedded:glyph-judge": lambda: WEIGHTS / "judge",
     "embedded:parts": lambda: WEIGHTS / "parts",
     "embedded:match": lambda: WEIGHTS / "match",
+    "embedded:quality": lambda: WEIGHTS / "quality",
+    "embedded:quality-selecting": lambda: WEIGHTS / "quality_selecting",
 }
 
 

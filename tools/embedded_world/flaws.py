@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from autoencoder import PATCH, encode, linear_decode
 from diffusers import AutoencoderTiny
-from PIL import Image, ImageFilter
 from pictures import to_tensor
+from PIL import Image, ImageFilter
 from torch.nn import functional
 
 from c2i_lib.embedded.degradations import DEGRADATIONS, degrade
@@ -136,7 +136,7 @@ ALL_FLAWS = (*DEGRADATIONS, *OTHER_FLAWS)
 
 
 def _in_latents(vae: AutoencoderTiny, picture: Image.Image, kind: str, strength: float, seed: int) -> Image.Image:
-    """"speckle": noise in the TTI model's latents. "undecided": each cell mixed with its neighbours."""
+    """ "speckle": noise in the TTI model's latents. "undecided": each cell mixed with its neighbours."""
     latents = encode(vae, to_tensor(np.asarray(picture)[None]))
     if kind == "speckle":
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))

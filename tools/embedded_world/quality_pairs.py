@@ -49,7 +49,7 @@ def split_of(scene: Scene) -> str:
     return next(name for name, parts in SPLITS.items() if part in parts)
 
 
-def _styles(scene: Scene) -> list[str]:
+def styles_of(scene: Scene) -> list[str]:
     """The styles that all things of the scene have."""
     names = [thing.name for thing in scene.things]
     if scene.named is not None:
@@ -61,7 +61,7 @@ def draw_judged(random_: random.Random, split: str, kind: str | None = None, sty
     """A good scene of ``split``, in any style that its things have, or in ``style``."""
     while True:
         scene = draw_scene(random_, kind or random_.choices(list(KINDS), KINDS.values())[0])
-        styles = _styles(scene)
+        styles = styles_of(scene)
         if split_of(scene) == split and (style is None or style in styles):
             chosen = style or random_.choices(styles, [STYLE_SHARES[one] for one in styles])[0]
             return Scene(**{**vars(scene), "style": chosen})

@@ -24,14 +24,17 @@ from torch import nn
 from torch.nn import functional
 from train_tti import load_autoencoder
 
+from c2i_lib.models.judges.picture_statistics import N_STATISTICS, picture_statistics
 from c2i_lib.models.judges.scene_quality_nets import ConvolutionalNet, StatisticsNet
 
 NAMES = {"reporting": "quality", "selecting": "quality_selecting"}
 SEEDS = {"reporting": 16_001, "selecting": 16_002}
-PICTURES = {"reporting": 44_000, "selecting": 700_000}  # for "selecting" each of the pool is used some 28 times
+PICTURES = {"reporting": 44_000, "selecting": 1_800_000}  # for "selecting" each of its 22,000 many times
+BATCH_SIZES = {"reporting": 64, "selecting": 256}
 MUCH = 0.5  # of strength: of two scenes, the one with so much less of a flaw is better
 SAMENESS = 0.05  # weight of the variance of clean pictures' numbers
-FIRST_STATISTICS = 4_000  # pictures, before the statistics' network learns
+FIRST_GROUPS, GROUPS = 500, 5_500  # whose statistics are kept: before the network learns, and in the end
+GROUPS_PER_STEP = 2  # are added
 
 
 def severities(groups: list[Group]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -66,11 +69,41 @@ class PicturePool:
         return pictures.contiguous(memory_format=torch.channels_last), *severities(groups)
 
 
+class StatisticsPool:
+    """Statistics cost more than the network that reads them, so all are kept and used again and again."""
+
+    def __init__(self, role: str, vae, net: StatisticsNet, seed: int):
+        self.role, self.vae, self.random = role, vae, random.Random(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.statistics = torch.empty(0, N_VERSIONS, N_STATISTICS)
+        self.severities = torch.empty(0, N_VERSIONS)
+        while len(self.statistics) < FIRST_GROUPS:
+            self._add(50)
+        if not net.mean.any():  # a training that goes on keeps its scale
+            rows = self.statistics.flatten(0, 1)
+            net.mean.copy_(rows.mean(0))
+            net.deviation.copy_(rows.std(0).clamp_min(1e-3))
+
+    def _add(self, n: int) -> None:
+        groups = [draw_group(self.random, self.role, self.vae) for _ in range(n)]
+        rows = picture_statistics(to_tensor(np.concatenate([group.pictures for group in groups])))
+        self.statistics = torch.cat([self.statistics, rows.unflatten(0, (n, N_VERSIONS))])
+        self.severities = torch.cat([self.severities, severities(groups)[0].unflatten(0, (n, N_VERSIONS))])
+
+    def draw(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Statistics ``(n, N_STATISTICS)``, and severities and scenes of their pictures."""
+        if len(self.statistics) < GROUPS:
+            self._add(GROUPS_PER_STEP)
+        n_groups = n // N_VERSIONS
+        chosen = torch.randint(len(self.statistics), (n_groups,), generator=self.generator)
+        scenes = torch.arange(n_groups).repeat_interleave(N_VERSIONS)
+        return self.statistics[chosen].flatten(0, 1), self.severities[chosen].flatten(), scenes
+
+
 def train(args: argparse.Namespace, net: nn.Module, pool, see) -> None:
     """Train ``net`` on what ``pool`` draws; ``see`` makes numbers of it."""
-    filters = [weight for weight in net.parameters() if weight.ndim >= 2 and weight.shape[0] > 1]
-    filters = [weight for weight in filters if weight.ndim == 4][1:]
-    optimizer = Optimizers(filters, net.parameters(), args.learning_rate)
+    matrices = [weight for weight in net.parameters() if weight.ndim >= 2 and weight.shape[0] > 1][1:]
+    optimizer = Optimizers(matrices, net.parameters(), args.learning_rate)
     with Progress(args, NAMES[args.role], net, optimizer) as progress:
         pool = pool(args.seed + progress.done)
         while progress.share < 1:
@@ -84,13 +117,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--role", choices=[name for name in SPLITS if name != "test"], required=True)
     role = parser.parse_known_args()[0].role
-    rates = {"reporting": 3e-3, "selecting": 1e-3}
-    args = add_arguments(parser, NAMES[role], PICTURES[role], 64, rates[role], SEEDS[role])
+    args = add_arguments(parser, NAMES[role], PICTURES[role], BATCH_SIZES[role], 3e-3, SEEDS[role])
     vae = load_autoencoder(args.vae.parent)
     if not args.report:
         torch.manual_seed(args.seed)
-        net = ConvolutionalNet().to(memory_format=torch.channels_last)
-        train(args, net, lambda seed: PicturePool(role, vae, seed), net)
+        if role == "reporting":
+            net = ConvolutionalNet().to(memory_format=torch.channels_last)
+            train(args, net, lambda seed: PicturePool(role, vae, seed), net)
+        else:
+            net = StatisticsNet()
+            train(args, net, lambda seed: StatisticsPool(role, vae, net, seed), net.of_statistics)
     finish(args.out, role, args.vae.parent)
 
 

@@ -21,6 +21,7 @@ from c2i_lib.models.judges.glyphs import GlyphLookup, GlyphMatch, GlyphRealism, 
 from c2i_lib.models.judges.preference import Hpsv2, PickScore
 from c2i_lib.models.judges.scene_match import SceneMatch
 from c2i_lib.models.judges.scene_parts import SceneParts
+from c2i_lib.models.judges.scene_quality import SceneQuality
 
 KINDS = {
     "clip_iqa": ClipIqa,
@@ -34,6 +35,7 @@ KINDS = {
     "glyph_lookup": GlyphLookup,
     "scene_parts": SceneParts,
     "scene_match": SceneMatch,
+    "scene_quality": SceneQuality,
 }
 
 
