@@ -63,6 +63,21 @@ _NO_ADJECTIVES = {
     "beneath",
     "beside",
 }
+_PREPOSITION = re.compile(
+    r"^(?:in front of|on top of|on shore of|high up in|floating in|served on|during|while it is|while it|under|among|"
+    r"between|below|behind|beside|against|with|on|in|at|by) "
+)
+_NO_CIRCUMSTANCE = {
+    "home",
+    "air",
+    "sun",
+    "trees",
+    "stars",
+    "rainbow",
+    "rains",
+    "snowing",
+    "water",
+}  # mean more than that
 _FRAME = re.compile(
     r"^(?P<words>(?:[\w-]+ ){0,4})(?:picture|image|photo|photograph|drawing|illustration|painting|render|icon|"
     r"view|art|graphic|model|sculpture|cartoon|sticker) (?:of|showing) (?P<x>.+)$"
@@ -120,6 +135,13 @@ def _circumstances() -> dict[str, tuple[str, str]]:
         for phrase in (phrase for one in PLAIN_PHRASES for phrase in one):
             found[plain_words(phrase.format(c=color))] = ("place", color)
     return dict(sorted(found.items(), key=lambda entry: -len(entry[0])))
+
+
+@lru_cache(maxsize=1)
+def _bare_circumstances() -> dict[str, tuple[str, str]]:
+    """The same without their prepositions, as concepts have them: "snow", "black background"."""
+    bare = {_PREPOSITION.sub("", phrase): found for phrase, found in reversed(_circumstances().items())}
+    return {phrase: found for phrase, found in bare.items() if phrase not in _NO_CIRCUMSTANCE}
 
 
 @lru_cache(maxsize=1)
@@ -294,7 +316,7 @@ def _with_scene(parts: ConceptParts, named: str) -> ConceptParts:
 def read_concept(text: str, nearest: Nearest | None = None, scene_first: bool = False) -> ConceptParts:
     """The parts of ``text``. ``nearest``: a noun phrase → the one of ``words_of_the_world`` it means, or None.
 
-    ``scene_first``: a word for a scene as well as for a thing ("a wedding", "a city") means the scene.
+    ``scene_first``: a word for a scene or place as well as for a thing ("a wedding", "rain") means the former.
     """
     core, style, flaw = _without_frame(text)
     parts = ConceptParts(style=style, flaw=flaw)
@@ -302,6 +324,9 @@ def read_concept(text: str, nearest: Nearest | None = None, scene_first: bool = 
         if core in _scenes() and (scene_first or core not in _singulars()):
             return _with_scene(parts, _scenes()[core])
         taken = {kind for kind in ("place", "time", "weather") if getattr(parts, kind)}
+        if core in _bare_circumstances() and (scene_first or core not in _singulars()):
+            kind, key = _bare_circumstances()[core]
+            return replace(parts, **{kind: getattr(parts, kind) or key})
         if core in _singulars() or not (found := _strip_one(core, taken)):
             break
         core, kind, key = found

@@ -12,7 +12,7 @@ from c2i_lib.embedded.sampling import draw_example
 from c2i_lib.embedded.sprites import sprites_by_name
 from c2i_lib.embedded.visible_parts import CLASSES, accepted_names, visible_surroundings
 
-N_CAPTIONS = 2_000
+N_CAPTIONS = 1_000  # of each dialect
 
 
 def things(parts):
@@ -68,6 +68,22 @@ def test_a_word_for_a_thing_and_a_scene_is_both():
     assert len(readings("a dog")) == 1
 
 
+@pytest.mark.parametrize(
+    ("concept", "said"),
+    [
+        ("snowy hill", {"place": "snow"}),
+        ("night", {"time": "night"}),
+        ("black background", {"place": "black"}),
+        ("table", {"place": "table"}),
+        ("foggy day", {"weather": "fog"}),
+        ("mountain lake at dusk", {"place": "lake", "time": "dusk"}),
+    ],
+)
+def test_a_place_or_time_is_a_concept_without_things(concept, said):
+    parts = read_concept(concept)
+    assert {name: value for name, value in vars(parts).items() if value and name != "named"} == said
+
+
 def test_other_nouns_are_unknown_unless_a_near_word_is_told():
     assert read_concept("a quagmire at night").unknown == ("quagmire",)
     near = {"quagmire": "frog", "feast of spring": "Easter"}
@@ -112,7 +128,7 @@ def test_the_ingredients_of_captions_are_found(dialect):
         for part, right in found.items():
             asked[part] += 1
             missed[part] += not right
-    assert min(asked.values()) > 50
+    assert min(asked.values()) > 30
     assert {part: missed[part] / asked[part] for part in asked if missed[part] > 0.01 * asked[part]} == {}
 
 
