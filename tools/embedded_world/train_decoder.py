@@ -31,6 +31,7 @@ from train_tti import keep_memory, save_atomically
 from c2i_lib.embedded.sampling import draw_example
 from c2i_lib.embedded.scenes import compose
 from c2i_lib.embedded.sprites import load_sprites
+from c2i_lib.models.device import device
 
 MOST_NOISE = 0.35
 CROP = 64  # pixels; of ``WHOLE_SHARE`` of the steps, at the end, the whole picture
@@ -84,11 +85,11 @@ def picture_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae", torch_dtype=torch.float32)
-    decoder = vae.decoder.train().to(memory_format=torch.channels_last)
+    decoder = vae.decoder.train().to(device(), memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(decoder.parameters(), args.learning_rate, weight_decay=0.0, fused=True)
     checkpoint, first = args.work / "decoder.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint)
+        state = torch.load(checkpoint, map_location="cpu")
         decoder.load_state_dict(state["decoder"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
@@ -101,8 +102,8 @@ def train(args: argparse.Namespace) -> None:
         if step < (1 - WHOLE_SHARE) * args.steps:
             latents, target = crop(latents, target)
         with autocast():
-            output = decoder(latents / SCALING_FACTOR)
-        loss = picture_loss(output.float(), target)
+            output = decoder(latents.to(device()) / SCALING_FACTOR)
+        loss = picture_loss(output.float(), target.to(device()))
         rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
         for group in optimizer.param_groups:
             group["lr"] = args.learning_rate * rate
