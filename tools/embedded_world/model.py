@@ -21,7 +21,7 @@ from autoencoder import LATENT_CHANNELS, LATENT_SIZE, linear_decode
 from transformers import AutoModel, AutoTokenizer
 
 from c2i_lib.embedded.packages import minilm_folder
-from c2i_lib.models.device import has_bf16
+from c2i_lib.models.device import device, has_bf16
 
 PROMPT_TOKENS = 32  # tokens of a prompt that the model sees
 TEXT_WIDTH = 384
@@ -51,8 +51,8 @@ def make_scheduler() -> DPMSolverMultistepScheduler:
 
 
 def autocast():
-    """bf16 autocast where the processor computes bf16 in hardware; elsewhere it is slower than fp32."""
-    return torch.autocast("cpu", torch.bfloat16) if has_bf16() else nullcontext()
+    """bf16 autocast where the hardware computes bf16; elsewhere it is slower than fp32."""
+    return torch.autocast(device().type, torch.bfloat16) if has_bf16() else nullcontext()
 
 
 class TextEncoder:
@@ -60,11 +60,11 @@ class TextEncoder:
 
     def __init__(self) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
-        self.model = AutoModel.from_pretrained(minilm_folder(), add_pooling_layer=False).eval()
+        self.model = AutoModel.from_pretrained(minilm_folder(), add_pooling_layer=False).eval().to(device())
 
     @torch.inference_mode()
     def __call__(self, captions: list[str], batch_size: int = 256, progress: bool = False) -> torch.Tensor:
-        """``(n, PROMPT_TOKENS, 384)`` bf16."""
+        """``(n, PROMPT_TOKENS, 384)`` bf16, on the processor."""
         states = torch.empty(len(captions), PROMPT_TOKENS, TEXT_WIDTH, dtype=torch.bfloat16)
         starts = range(0, len(captions), batch_size)
         for start in tqdm(starts, desc="encode captions", mininterval=5, disable=not progress):
@@ -74,7 +74,7 @@ class TextEncoder:
                 truncation=True,
                 max_length=PROMPT_TOKENS,
                 return_tensors="pt",
-            )
+            ).to(device())
             states[start : start + batch_size] = self.model(batch.input_ids, attention_mask=batch.attention_mask)[0]
         return states
 
@@ -130,12 +130,12 @@ def draw(
 def flow_loss(unet, clean: torch.Tensor, states: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Mean squared error of the predicted velocity ``noise - clean``.
 
-    ``clean (n, c, 8, 8)``, ``states (n, PROMPT_TOKENS, 384)``. The noise level of each picture is uniform in
-    [0, 1], then shifted as in Esser et al. 2024, section 5.3.2: s u / (1 + (s - 1) u).
+    ``clean (n, c, 8, 8)``, ``states (n, PROMPT_TOKENS, 384)``, ``generator``: all on one device. The noise level of
+    each picture is uniform in [0, 1], then shifted as in Esser et al. 2024, section 5.3.2: s u / (1 + (s - 1) u).
     """
-    uniform = torch.rand(len(clean), generator=generator)
+    uniform = torch.rand(len(clean), generator=generator, device=clean.device)
     level = FLOW_SHIFT * uniform / (1 + (FLOW_SHIFT - 1) * uniform)
-    noise = torch.randn(clean.shape, generator=generator)
+    noise = torch.randn(clean.shape, generator=generator, device=clean.device)
     share = level.view(-1, 1, 1, 1)
     with autocast():
         velocity = unet((1 - share) * clean + share * noise, level * 1000, states, return_dict=False)[0]

@@ -12,6 +12,7 @@ from pictures import draw_single, to_tensor
 
 from c2i_lib.embedded.nouns import with_article
 from c2i_lib.embedded.sprites import Sprite, load_sprites
+from c2i_lib.models.device import device
 
 _BY_NAME = (
     "{n}",
@@ -46,7 +47,7 @@ class Singles:
     def __init__(self, vae, text_encoder: TextEncoder, cache: Path) -> None:
         """``cache``: a file that keeps the caption states, whose encoding takes minutes on a busy machine."""
         pictures = np.stack([np.asarray(draw_single(sprite)) for sprite in load_sprites()])
-        self.latents = encode(vae, to_tensor(pictures))
+        self.latents = encode(vae, to_tensor(pictures)).to(device())
         captions, self._names, self._synonyms = [""], [], []
         for sprite in load_sprites():
             for rows, texts in zip((self._names, self._synonyms), captions_of(sprite), strict=True):
@@ -56,14 +57,15 @@ class Singles:
         if kept["captions"] != captions:
             kept = {"captions": captions, "states": text_encoder(captions, progress=True)}
             torch.save(kept, cache)
-        self.states = kept["states"]
+        self.states = kept["states"].to(device())
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        things = torch.randint(len(self), (n,), generator=generator)
-        chance = torch.rand(n, 3, generator=generator).tolist()
+        """``generator``: of the device, where the batch is, too."""
+        things = torch.randint(len(self), (n,), generator=generator, device=generator.device)
+        chance = torch.rand(n, 3, generator=generator, device=generator.device).tolist()
         captions = [self._caption(thing, *three) for thing, three in zip(things.tolist(), chance, strict=True)]
         return self.latents[things], self.states[captions].float()
 
