@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.embedded.pairs import make_pairs
 from c2i_lib.stages.evaluation.closeness import CAPTIONS, measure_closeness
 from c2i_lib.stages.finetuning import Recipe, finetune
 from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.clouds import cloud_distance, neighbours_in_meaning
 
 RESAMPLING = Resampling(200)
-TEXTS = list(dict.fromkeys(pair.caption for pair in make_pairs(600) if pair.kind in ("clean", "background")))
+TEXTS = list(dict.fromkeys(pair.caption for pair in make_pairs(600) if pair.kind == "ordinary" and pair.styled))
 
 
 def vectors(n, centre, seed, d=16):
