@@ -121,8 +121,8 @@ def known_of_images(pictures: Pictures, concepts: Sequence[str], seed: int) -> l
 
 
 def known_of_scenes(n: int, seed: int) -> list[Known]:
-    """``n`` clean scenes against copies with each of ``known_scenes.FLAWS``; for each part of a concept ``n`` scenes with
-    concepts that are wrong in that part alone."""
+    """``n`` clean scenes against copies with each of ``known_scenes.FLAWS``; for each part of a concept as many
+    scenes, with concepts that are wrong in that part alone."""
     scenes, concepts = zip(*known_scenes.clean_scenes(n, seed), strict=True)
 
     def copies(flaw: tuple[str, float]) -> Iterator[np.ndarray]:
