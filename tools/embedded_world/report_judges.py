@@ -31,7 +31,7 @@ from c2i_lib.models.judges.scene_parts import KIND as PARTS
 from c2i_lib.models.judges.scene_parts import classes_of_the_world
 from c2i_lib.models.judges.scene_parts_net import HEADS, ScenePartsNet, Seen
 
-N_SCENES = 1_200
+N_SCENES = 400
 CALIBRATION_SEED, TEST_SEED = 91_001, 91_002
 WITHOUT_HELD_OUT = ("single", "named")  # kinds that have no combination to hold out
 
