@@ -102,8 +102,9 @@ class StatisticsPool:
 
 def train(args: argparse.Namespace, net: nn.Module, pool, see) -> None:
     """Train ``net`` on what ``pool`` draws; ``see`` makes numbers of it."""
-    matrices = [weight for weight in net.parameters() if weight.ndim >= 2 and weight.shape[0] > 1][1:]
-    optimizer = Optimizers(matrices, net.parameters(), args.learning_rate)
+    dimensions = 4 if isinstance(net, ConvolutionalNet) else 2  # of the inner weights: all but the first and the head
+    weights = [weight for weight in net.parameters() if weight.ndim == dimensions and weight.shape[0] > 1]
+    optimizer = Optimizers(weights[1:], net.parameters(), args.learning_rate)
     with Progress(args, NAMES[args.role], net, optimizer) as progress:
         pool = pool(args.seed + progress.done)
         while progress.share < 1:
