@@ -1,9 +1,9 @@
 """Statistics of how a picture is drawn, made by hand: edges, blocks, noise, colour, lines.
 
 In: pictures ``(n, 3, 128, 128)`` in [-1, 1]. Out: ``(n, N_STATISTICS)``. Ignored: what the picture shows. They are
-those of no-reference quality measures before deep learning: shares and ratios of edges at several scales and
-how far they run one way (Förstner and Gülch 1987), blockiness by distance to a lattice (Wang, Sheikh and Bovik 2002), noise by second differences (Immerkær 1996),
-spectra of 8 x 8 blocks, colourfulness (Hasler and Süsstrunk 2003).
+those of no-reference quality measures before deep learning: shares and ratios of edges at several scales and how far
+they run one way (Förstner and Gülch 1987), blockiness by distance to a lattice (Wang, Sheikh and Bovik 2002), noise
+by second differences (Immerkær 1996), spectra of 8 x 8 blocks, colourfulness (Hasler and Süsstrunk 2003).
 """
 
 from __future__ import annotations
