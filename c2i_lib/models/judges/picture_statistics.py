@@ -43,14 +43,14 @@ def _gradients(grey: torch.Tensor) -> list[torch.Tensor]:
     features = []
     for scale in SCALES:
         small = functional.avg_pool2d(grey[:, None], scale)[:, 0]
-        strength = torch.hypot(*_differences(small)).flatten(1)
+        strength = sum(step.square() for step in _differences(small)).sqrt().flatten(1)
         bent = (small[:, 1:-1, 1:-1] * 4 - small[:, 2:, 1:-1] - small[:, :-2, 1:-1] - small[:, 1:-1, 2:]
                 - small[:, 1:-1, :-2]).abs().flatten(1)  # fmt: skip
         features += [(strength > edge).float().mean(1).sqrt() for edge in EDGES]
         features += [_log(strength.mean(1)), _log(bent.mean(1)), _log(bent.mean(1)) - _log(strength.mean(1))]
         features += [*_log(_quantiles(strength, slice(3, None)))]
         # Steep edges are few: a fourth moment tells sharp pictures from soft ones with as much contrast.
-        features += [_log(strength.pow(4).mean(1)) - 2 * _log(strength.pow(2).mean(1))]
+        features += [_log(strength.square().square().mean(1)) - 2 * _log(strength.square().mean(1))]
     return features
 
 
@@ -93,21 +93,26 @@ def _correlations(grey: torch.Tensor) -> list[torch.Tensor]:
     return features
 
 
-def _cells(values: torch.Tensor, size: int = 8) -> torch.Tensor:
+def _cells(values: torch.Tensor, size: int) -> torch.Tensor:
     """``(n, cells, size * size)`` of ``(n, h, w)``."""
     return values.unfold(1, size, size).unfold(2, size, size).flatten(3).flatten(1, 2)
 
 
+def _spread(values: torch.Tensor, size: int) -> torch.Tensor:
+    """Standard deviation within each cell of ``(n, h, w)``: ``(n, cells)``."""
+    middle = functional.avg_pool2d(values[:, None], size).repeat_interleave(size, 2).repeat_interleave(size, 3)
+    return functional.avg_pool2d((values[:, None] - middle).square(), size).flatten(1).sqrt()
+
+
 def _noise(grey: torch.Tensor, chroma: torch.Tensor) -> list[torch.Tensor]:
     """Deviation within cells, from the flattest to the liveliest, and Immerkær's estimate of noise."""
-    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])[None, None]
     features = []
     for values in (grey, chroma[:, 0], chroma[:, 1]):
-        rough = functional.conv2d(values[:, None], kernel)[:, 0].abs()
+        rough = values.diff(n=2, dim=1).diff(n=2, dim=2).abs()
         features += [_log(rough.mean((1, 2))), *_log(_quantiles(rough, slice(2, 6)))]
-        features += [*_log(_quantiles(_cells(values).std(2)))]
+        features += [*_log(_quantiles(_spread(values, 8)))]
         coarse = functional.avg_pool2d(values[:, None], 4)[:, 0]
-        features += [*_log(_quantiles(_cells(coarse, 4).std(2), slice(2, 6)))]
+        features += [*_log(_quantiles(_spread(coarse, 4), slice(2, 6)))]
     return features
 
 
@@ -122,7 +127,7 @@ def _cosines(size: int = 8) -> torch.Tensor:
 def _spectra(grey: torch.Tensor) -> list[torch.Tensor]:
     """Mean size of the coefficients of 8 x 8 blocks by frequency, and how many are nearly nothing."""
     matrix = _cosines()
-    blocks = _cells(grey).unflatten(2, (8, 8))
+    blocks = _cells(grey, 8).unflatten(2, (8, 8))
     sizes = (matrix @ blocks @ matrix.T).abs()
     band = (torch.arange(8)[:, None] + torch.arange(8)).clamp_max(10)
     features = [_log(sizes[..., band == index].mean((1, 2))) for index in range(1, 11)]
