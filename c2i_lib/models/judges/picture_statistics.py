@@ -1,9 +1,9 @@
 """Statistics of how a picture is drawn, made by hand: edges, blocks, noise, colour, lines.
 
 In: pictures ``(n, 3, 128, 128)`` in [-1, 1]. Out: ``(n, N_STATISTICS)``. Ignored: what the picture shows. They are
-those of no-reference quality measures before deep learning: shares and ratios of edges at several scales and how far
-they run one way (Förstner and Gülch 1987), blockiness by distance to a lattice (Wang, Sheikh and Bovik 2002), noise
-by second differences (Immerkær 1996), spectra of 8 x 8 blocks, colourfulness (Hasler and Süsstrunk 2003).
+those of no-reference quality measures before deep learning: shares and ratios of edges at several scales, blockiness
+by distance to a lattice (Wang, Sheikh and Bovik 2002), noise by second differences (Immerkær 1996), spectra of 8 x 8
+blocks, colourfulness (Hasler and Süsstrunk 2003).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch.nn import functional
 
 SCALES = (1, 2, 4)
 EDGES = (0.004, 0.02, 0.05, 0.1, 0.2, 0.4)  # of 1: strengths of an edge, from hardly any to black beside white
-WINDOWS = (4, 8, 16)  # pixels
 PERIODS = (2, 3, 4, 5, 6, 8, 16)  # pixels
 LAGS = (1, 2, 3, 4, 6, 8)
 QUANTILES = torch.tensor((0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98))
@@ -51,23 +50,6 @@ def _gradients(grey: torch.Tensor) -> list[torch.Tensor]:
         features += [*_log(_quantiles(strength, slice(3, None)))]
         # Steep edges are few: a fourth moment tells sharp pictures from soft ones with as much contrast.
         features += [_log(strength.square().square().mean(1)) - 2 * _log(strength.square().mean(1))]
-    return features
-
-
-def _coherence(grey: torch.Tensor) -> list[torch.Tensor]:
-    """How much edges run one way, within windows of each size: bent and broken outlines do less."""
-    across, down = _differences(grey)
-    products = torch.stack([across * across, down * down, across * down], 1)
-    features = []
-    for window in WINDOWS:
-        first, second, mixed = functional.avg_pool2d(products, window).flatten(2).unbind(1)
-        energy = first + second
-        coherence = ((first - second).square() + 4 * mixed.square()).sqrt() / (energy + _TINY)
-        weight = energy.sqrt()
-        features += [(coherence * weight).sum(1) / (weight.sum(1) + _TINY)]
-        features += [(coherence.square() * energy).sum(1) / (energy.sum(1) + _TINY)]
-        features += [_log((weight * (coherence < below)).mean(1)) for below in (0.3, 0.6)]
-        features += [_log(weight.mean(1)) - 0.5 * _log(energy.mean(1))]
     return features
 
 
@@ -180,7 +162,6 @@ def picture_statistics(pictures: torch.Tensor) -> torch.Tensor:
     chroma = torch.stack([red - green, 0.5 * (red + green) - blue], 1)
     features = [
         *_gradients(grey),
-        *_coherence(grey),
         *_lattices(grey),
         *_correlations(grey),
         *_noise(grey, chroma),
@@ -189,4 +170,4 @@ def picture_statistics(pictures: torch.Tensor) -> torch.Tensor:
     return torch.stack([*features, *_colours(values, grey, chroma), *_borders(grey), *_lines(grey)], 1)
 
 
-N_STATISTICS = 207
+N_STATISTICS = 192
