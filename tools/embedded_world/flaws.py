@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from autoencoder import PATCH, encode, linear_decode
+from autoencoder import PATCH, SIZE, encode, linear_decode
 from diffusers import AutoencoderTiny
 from pictures import to_tensor
 from PIL import Image, ImageFilter
@@ -86,16 +86,13 @@ def _painted(picture: Image.Image, strength: float, _seed: int) -> Image.Image:
 
 
 def _jigsaw(picture: Image.Image, strength: float, seed: int) -> Image.Image:
-    """Patches in places of their neighbours."""
-    random_, values = np.random.default_rng(seed), np.asarray(picture).copy()
-    rows, columns = values.shape[0] // PATCH, values.shape[1] // PATCH
-    for _ in range(round(24 * strength)):
-        row, column = random_.integers(1, rows - 2), random_.integers(1, columns - 2)
-        top, left = row * PATCH, column * PATCH
-        right = slice(left + PATCH, left + 2 * PATCH)
-        one = values[top : top + PATCH, left : left + PATCH].copy()
-        values[top : top + PATCH, left : left + PATCH] = values[top : top + PATCH, right]
-        values[top : top + PATCH, right] = one
+    """Patches of 16 pixels in places of their neighbours."""
+    values = np.asarray(picture).copy()
+    cells = [(top, left) for top in range(0, SIZE, PATCH) for left in range(0, SIZE, 2 * PATCH)]
+    order = np.random.default_rng(seed).permutation(len(cells))
+    for top, left in (cells[index] for index in order[: round(len(cells) * strength / 1.6)]):
+        rows, here, there = slice(top, top + PATCH), slice(left, left + PATCH), slice(left + PATCH, left + 2 * PATCH)
+        values[rows, here], values[rows, there] = values[rows, there].copy(), values[rows, here].copy()
     return Image.fromarray(values)
 
 

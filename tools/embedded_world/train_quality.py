@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import time
 
 import numpy as np
 import torch
@@ -22,9 +23,9 @@ from quality_pairs import N_VERSIONS, SPLITS, Group, draw_group
 from quality_report import finish
 from torch import nn
 from torch.nn import functional
-from train_tti import load_autoencoder
+from train_tti import load_autoencoder, save_atomically
 
-from c2i_lib.models.judges.picture_statistics import N_STATISTICS, picture_statistics
+from c2i_lib.models.judges.picture_statistics import picture_statistics
 from c2i_lib.models.judges.scene_quality_nets import ConvolutionalNet, StatisticsNet
 
 NAMES = {"reporting": "quality", "selecting": "quality_selecting"}
@@ -33,8 +34,8 @@ PICTURES = {"reporting": 44_000, "selecting": 1_800_000}  # for "selecting" each
 BATCH_SIZES = {"reporting": 64, "selecting": 256}
 MUCH = 0.5  # of strength: of two scenes, the one with so much less of a flaw is better
 SAMENESS = 0.05  # weight of the variance of clean pictures' numbers
-FIRST_GROUPS, GROUPS = 500, 5_500  # whose statistics are kept: before the network learns, and in the end
-GROUPS_PER_STEP = 2  # are added
+GROUPS = 5_500  # whose statistics are collected
+COLLECTING_SHARE = 0.8  # of ``--minutes``, at most
 
 
 def severities(groups: list[Group]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,41 +70,44 @@ class PicturePool:
         return pictures.contiguous(memory_format=torch.channels_last), *severities(groups)
 
 
+def collect_statistics(args: argparse.Namespace, vae) -> tuple[torch.Tensor, torch.Tensor]:
+    """Statistics ``(groups, 4, N_STATISTICS)`` and severities ``(groups, 4)``, kept in ``args.work``.
+
+    They cost far more than the network that reads them, so they come first and are used again and again.
+    """
+    file, started = args.work / "statistics.pt", time.time()
+    args.work.mkdir(parents=True, exist_ok=True)
+    rows, severity = torch.load(file) if file.exists() else ([], [])
+    while len(rows) < GROUPS and time.time() - started < 60 * COLLECTING_SHARE * args.minutes:
+        group = draw_group(random.Random(f"{args.seed} {len(rows)}"), args.role, vae)
+        rows.append(picture_statistics(to_tensor(group.pictures)))
+        severity.append(severities([group])[0])
+        if len(rows) % 100 == 0:
+            save_atomically((rows, severity), file)
+            print(f"{len(rows)} of {GROUPS} groups, {time.time() - started:.0f} s", flush=True)
+    return torch.stack(rows), torch.stack(severity)
+
+
 class StatisticsPool:
-    """Statistics cost more than the network that reads them, so all are kept and used again and again."""
+    """Draws groups of what ``collect_statistics`` returned."""
 
-    def __init__(self, role: str, vae, net: StatisticsNet, seed: int):
-        self.role, self.vae, self.random = role, vae, random.Random(seed)
+    def __init__(self, statistics: torch.Tensor, severity: torch.Tensor, seed: int):
+        self.statistics, self.severity = statistics, severity
         self.generator = torch.Generator().manual_seed(seed)
-        self.statistics = torch.empty(0, N_VERSIONS, N_STATISTICS)
-        self.severities = torch.empty(0, N_VERSIONS)
-        while len(self.statistics) < FIRST_GROUPS:
-            self._add(50)
-        if not net.mean.any():  # a training that goes on keeps its scale
-            rows = self.statistics.flatten(0, 1)
-            net.mean.copy_(rows.mean(0))
-            net.deviation.copy_(rows.std(0).clamp_min(1e-3))
-
-    def _add(self, n: int) -> None:
-        groups = [draw_group(self.random, self.role, self.vae) for _ in range(n)]
-        rows = picture_statistics(to_tensor(np.concatenate([group.pictures for group in groups])))
-        self.statistics = torch.cat([self.statistics, rows.unflatten(0, (n, N_VERSIONS))])
-        self.severities = torch.cat([self.severities, severities(groups)[0].unflatten(0, (n, N_VERSIONS))])
 
     def draw(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Statistics ``(n, N_STATISTICS)``, and severities and scenes of their pictures."""
-        if len(self.statistics) < GROUPS:
-            self._add(GROUPS_PER_STEP)
         n_groups = n // N_VERSIONS
         chosen = torch.randint(len(self.statistics), (n_groups,), generator=self.generator)
         scenes = torch.arange(n_groups).repeat_interleave(N_VERSIONS)
-        return self.statistics[chosen].flatten(0, 1), self.severities[chosen].flatten(), scenes
+        return self.statistics[chosen].flatten(0, 1), self.severity[chosen].flatten(), scenes
 
 
 def train(args: argparse.Namespace, net: nn.Module, pool, see) -> None:
     """Train ``net`` on what ``pool`` draws; ``see`` makes numbers of it."""
-    matrices = [weight for weight in net.parameters() if weight.ndim >= 2 and weight.shape[0] > 1][1:]
-    optimizer = Optimizers(matrices, net.parameters(), args.learning_rate)
+    dimensions = 4 if isinstance(net, ConvolutionalNet) else 2  # of the inner weights: all but the first and the head
+    weights = [weight for weight in net.parameters() if weight.ndim == dimensions and weight.shape[0] > 1]
+    optimizer = Optimizers(weights[1:], net.parameters(), args.learning_rate)
     with Progress(args, NAMES[args.role], net, optimizer) as progress:
         pool = pool(args.seed + progress.done)
         while progress.share < 1:
@@ -125,8 +129,11 @@ def main() -> None:
             net = ConvolutionalNet().to(memory_format=torch.channels_last)
             train(args, net, lambda seed: PicturePool(role, vae, seed), net)
         else:
+            statistics, severity = collect_statistics(args, vae)
             net = StatisticsNet()
-            train(args, net, lambda seed: StatisticsPool(role, vae, net, seed), net.of_statistics)
+            net.mean.copy_(statistics.mean((0, 1)))
+            net.deviation.copy_(statistics.flatten(0, 1).std(0).clamp_min(1e-3))
+            train(args, net, lambda seed: StatisticsPool(statistics, severity, seed), net.of_statistics)
     finish(args.out, role, args.vae.parent)
 
 

@@ -1,9 +1,9 @@
 """Statistics of how a picture is drawn, made by hand: edges, blocks, noise, colour, lines.
 
 In: pictures ``(n, 3, 128, 128)`` in [-1, 1]. Out: ``(n, N_STATISTICS)``. Ignored: what the picture shows. They are
-those of no-reference quality measures before deep learning: shares and ratios of edges at several scales,
-blockiness by distance to a lattice (Wang, Sheikh and Bovik 2002), noise by second differences (Immerkær 1996),
-spectra of 8 x 8 blocks, colourfulness (Hasler and Süsstrunk 2003).
+those of no-reference quality measures before deep learning: shares and ratios of edges at several scales, blockiness
+by distance to a lattice (Wang, Sheikh and Bovik 2002), noise by second differences (Immerkær 1996), spectra of 8 x 8
+blocks, colourfulness (Hasler and Süsstrunk 2003).
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def _gradients(grey: torch.Tensor) -> list[torch.Tensor]:
     features = []
     for scale in SCALES:
         small = functional.avg_pool2d(grey[:, None], scale)[:, 0]
-        strength = torch.hypot(*_differences(small)).flatten(1)
+        strength = sum(step.square() for step in _differences(small)).sqrt().flatten(1)
         bent = (small[:, 1:-1, 1:-1] * 4 - small[:, 2:, 1:-1] - small[:, :-2, 1:-1] - small[:, 1:-1, 2:]
                 - small[:, 1:-1, :-2]).abs().flatten(1)  # fmt: skip
         features += [(strength > edge).float().mean(1).sqrt() for edge in EDGES]
         features += [_log(strength.mean(1)), _log(bent.mean(1)), _log(bent.mean(1)) - _log(strength.mean(1))]
         features += [*_log(_quantiles(strength, slice(3, None)))]
         # Steep edges are few: a fourth moment tells sharp pictures from soft ones with as much contrast.
-        features += [_log(strength.pow(4).mean(1)) - 2 * _log(strength.pow(2).mean(1))]
+        features += [_log(strength.square().square().mean(1)) - 2 * _log(strength.square().mean(1))]
     return features
 
 
@@ -75,21 +75,26 @@ def _correlations(grey: torch.Tensor) -> list[torch.Tensor]:
     return features
 
 
-def _cells(values: torch.Tensor, size: int = 8) -> torch.Tensor:
+def _cells(values: torch.Tensor, size: int) -> torch.Tensor:
     """``(n, cells, size * size)`` of ``(n, h, w)``."""
     return values.unfold(1, size, size).unfold(2, size, size).flatten(3).flatten(1, 2)
 
 
+def _spread(values: torch.Tensor, size: int) -> torch.Tensor:
+    """Standard deviation within each cell of ``(n, h, w)``: ``(n, cells)``."""
+    middle = functional.avg_pool2d(values[:, None], size).repeat_interleave(size, 2).repeat_interleave(size, 3)
+    return functional.avg_pool2d((values[:, None] - middle).square(), size).flatten(1).sqrt()
+
+
 def _noise(grey: torch.Tensor, chroma: torch.Tensor) -> list[torch.Tensor]:
     """Deviation within cells, from the flattest to the liveliest, and Immerkær's estimate of noise."""
-    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])[None, None]
     features = []
     for values in (grey, chroma[:, 0], chroma[:, 1]):
-        rough = functional.conv2d(values[:, None], kernel)[:, 0].abs()
+        rough = values.diff(n=2, dim=1).diff(n=2, dim=2).abs()
         features += [_log(rough.mean((1, 2))), *_log(_quantiles(rough, slice(2, 6)))]
-        features += [*_log(_quantiles(_cells(values).std(2)))]
+        features += [*_log(_quantiles(_spread(values, 8)))]
         coarse = functional.avg_pool2d(values[:, None], 4)[:, 0]
-        features += [*_log(_quantiles(_cells(coarse, 4).std(2), slice(2, 6)))]
+        features += [*_log(_quantiles(_spread(coarse, 4), slice(2, 6)))]
     return features
 
 
@@ -104,7 +109,7 @@ def _cosines(size: int = 8) -> torch.Tensor:
 def _spectra(grey: torch.Tensor) -> list[torch.Tensor]:
     """Mean size of the coefficients of 8 x 8 blocks by frequency, and how many are nearly nothing."""
     matrix = _cosines()
-    blocks = _cells(grey).unflatten(2, (8, 8))
+    blocks = _cells(grey, 8).unflatten(2, (8, 8))
     sizes = (matrix @ blocks @ matrix.T).abs()
     band = (torch.arange(8)[:, None] + torch.arange(8)).clamp_max(10)
     features = [_log(sizes[..., band == index].mean((1, 2))) for index in range(1, 11)]
@@ -155,7 +160,13 @@ def picture_statistics(pictures: torch.Tensor) -> torch.Tensor:
     red, green, blue = values.unbind(1)
     grey = (0.299 * red + 0.587 * green + 0.114 * blue).clamp(0, 1)
     chroma = torch.stack([red - green, 0.5 * (red + green) - blue], 1)
-    features = [*_gradients(grey), *_lattices(grey), *_correlations(grey), *_noise(grey, chroma), *_spectra(grey)]
+    features = [
+        *_gradients(grey),
+        *_lattices(grey),
+        *_correlations(grey),
+        *_noise(grey, chroma),
+        *_spectra(grey),
+    ]
     return torch.stack([*features, *_colours(values, grey, chroma), *_borders(grey), *_lines(grey)], 1)
 
 
