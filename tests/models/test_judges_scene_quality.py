@@ -99,7 +99,7 @@ def test_figures_of_held_out_scenes_keep_what_the_judge_promises(folder):
     facts = json.loads((WEIGHTS / folder / "judge.json").read_text(encoding="utf-8"))
     assert set(facts["never_shown"]) < set(facts["figures"]) > set(DEGRADATIONS)
     for kind in set(facts["figures"]) - set(facts["never_shown"]):
-        assert facts["figures"][kind]["AUC at 1.0"] >= 0.9 and facts["figures"][kind]["Spearman"] >= 0.75, kind
+        assert facts["figures"][kind]["AUC at 1.0"] >= 0.9 and facts["figures"][kind]["Spearman"] >= 0.8, kind
 
 
 def test_a_folder_of_an_unknown_architecture_is_refused(tmp_path):

@@ -166,11 +166,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="the TTI model's training")
     parser.add_argument("--generated", type=int, default=100, help="pictures that the TTI model draws")
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--only-generated", action="store_true", help="no figures of flaws")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    vae = load_autoencoder(args.work)
-    judges = {role: report(FOLDERS[role], role, vae) for role in args.role}
+    if args.only_generated:
+        judges = {role: load_judge(JudgeModel(kind=KIND, model=str(FOLDERS[role]))) for role in args.role}
+    else:
+        vae = load_autoencoder(args.work)
+        judges = {role: report(FOLDERS[role], role, vae) for role in args.role}
     real, generated = draw_generated(args.work, args.generated, args.steps)
     figures = {}
     for role, judge in judges.items():
