@@ -1,4 +1,4 @@
-"""How good is the TTI model of the second embedded world? Does it draw what it is asked for, and does good wording make better pictures?
+"""How good is the TTI model of the second embedded world? Does it draw what it is asked for, and does wording help?
 
     python -m pip install -r requirements-benchmarks.txt
     python benchmarks/embedded_scenes.py FOLDER [--quick] [--only names]
