@@ -68,7 +68,8 @@ def run_ours(ratings: pd.DataFrame) -> float:
                 write_table(place / name / f"{name}.parquet", table)
         start = time.perf_counter()
         files = [place / name / f"{name}.parquet" for name in ("ratings", "items")]
-        analyse_ratings(*files, Path(folder) / "07_analysis", profile.survey, profile.prompts.n_per_concept, resampling)
+        settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis)
+        analyse_ratings(*files, Path(folder) / "07_analysis", *settings)
         return time.perf_counter() - start
 
 
