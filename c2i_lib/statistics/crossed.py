@@ -55,8 +55,8 @@ def crossed_mean(cells: np.ndarray) -> Crossed:
     mean = float(of_concepts.mean())
     if n_raters < 2:
         raise C2IError(
-            "there is one rater only, from whom nothing follows for others: have two or more, or set analysis.raters to "
-            "these"
+            "there is one rater only, from whom nothing follows for others: have two or more, or set analysis.raters "
+            "to these"
         )
     if n_concepts < 2:
         return Crossed(mean, float("nan"), float("nan"))
@@ -88,3 +88,14 @@ def _combine(
     df_both = max(1, n_cells - 1 - df_concepts - df_raters)
     spread = concepts**2 / df_concepts + raters**2 / df_raters + both**2 / df_both
     return total**0.5, total**2 / spread
+
+
+def crossed_means(cells: np.ndarray) -> list[Crossed]:
+    """``crossed_mean`` of ``n`` full tables ``(n, n_concepts, n_raters)`` at once, for simulations."""
+    _, n_concepts, n_raters = cells.shape
+    of_concepts, of_raters, means = cells.mean(2), cells.mean(1), cells.mean((1, 2))
+    rest = cells - of_concepts[:, :, None] - of_raters[:, None] + means[:, None, None]
+    both = (rest**2).sum((1, 2)) / ((n_concepts - 1) * (n_raters - 1) * n_concepts * n_raters)
+    parts = zip(of_concepts.var(1, ddof=1) / n_concepts, of_raters.var(1, ddof=1) / n_raters, both, strict=True)
+    errors = [_combine(*part, n_concepts - 1, n_raters - 1, n_concepts * n_raters) for part in parts]
+    return [Crossed(float(mean), *error) for mean, error in zip(means, errors, strict=True)]

@@ -7,7 +7,7 @@ from scipy import stats
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import Resampling
-from c2i_lib.statistics.crossed import crossed_mean
+from c2i_lib.statistics.crossed import crossed_mean, crossed_means
 from c2i_lib.statistics.effects import POPULATION, THESE, compare_arms, sign_flip_p, table1
 
 
@@ -54,6 +54,11 @@ def test_a_full_table_gives_clarks_quasi_f():
     assert (low > 0) == (result.p < 0.05) and low < cells.mean() < high
 
 
+def test_many_tables_at_once_are_the_same_as_one_by_one():
+    cells = make_cells(np.random.default_rng(6), 7, 4, studies=(20,))
+    assert np.allclose([crossed_mean(study) for study in cells], crossed_means(cells))
+
+
 def test_the_error_is_never_below_that_of_concepts_or_of_raters_alone():
     for seed in range(30):
         cells = make_cells(np.random.default_rng(seed), 6, 4, concept=0.05, rater=0.05, rest=1.0)
@@ -95,7 +100,7 @@ def test_no_variance_gives_a_point_and_a_clear_p():
 def test_a_true_null_is_rejected_in_one_study_of_twenty_where_raters_differ_on_arms():
     """The test over concepts alone takes these raters' taste for a difference of the arms."""
     cells = make_cells(np.random.default_rng(3), 60, 6, studies=(500,))
-    ours = np.mean([crossed_mean(study).p < 0.05 for study in cells])
+    ours = np.mean([estimate.p < 0.05 for estimate in crossed_means(cells)])
     over_concepts = np.mean(sign_flip_p(cells.mean(2), np.random.default_rng(0), 1000) < 0.05)
     assert ours < 0.075 and over_concepts > 0.2
 

@@ -104,13 +104,13 @@ def describe_ratings(ratings: pd.DataFrame) -> str:
     return f"{len(ratings)} answers of {ratings['rater'].nunique()} {who}{last}"
 
 
-def _power(survey: Survey, n_per_concept: int, seed: int) -> pd.DataFrame:
+def _power(survey: Survey, n_per_concept: int, seed: int, raters: str) -> pd.DataFrame:
     """Power of studies with more or fewer concepts, by raters as the paper's, from its base arm."""
     designs = [Design(n, n_per_concept, survey.raters_per_survey) for n in POWER_CONCEPTS]
     parts = [
-        power_table(designs, POWER_EFFECTS, PAPER_SCALES[question][0], ITEM_SHARE[question], seed=seed).assign(
-            question=question
-        )
+        power_table(
+            designs, POWER_EFFECTS, PAPER_SCALES[question][0], ITEM_SHARE[question], seed=seed, raters=raters
+        ).assign(question=question)
         for question in QUESTIONS
     ]
     return pd.concat(parts, ignore_index=True)
@@ -134,7 +134,7 @@ def _all_tables(
         "agreement": agreement_table(images, points, resampling),
         "raters": rater_table(ratings, items, QUESTIONS, points),
         "variance": decompose(images),
-        "power": _power(survey, n_per_concept, resampling.seed),
+        "power": _power(survey, n_per_concept, resampling.seed, raters),
     }
 
 
