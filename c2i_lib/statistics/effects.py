@@ -1,8 +1,9 @@
 """Effects of the arm: Table 1 with intervals, paired differences, and what they say in words.
 
-In: long tables with ``arm, concept`` and values. Out: tables. Concepts, not ratings, are the independent units:
-every interval resamples concepts, and every test exchanges arms within concepts, because all raters see the same
-images. Ignored: agreement between raters.
+In: long tables with ``arm, concept`` and values. Out: tables. Concepts, not ratings, are the independent units. What is
+said of ratings holds for the population of raters by default (``crossed``: concepts and raters are both drawn from
+many), or for these raters alone: then intervals resample concepts, and tests exchange arms within concepts, because
+all raters see the same images. Judges' scores have no raters. Ignored: agreement between raters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, cluster_interval
+from c2i_lib.statistics.crossed import crossed_mean
 
+POPULATION, THESE = "population", "these"  # of raters: whom an interval and a test are about
+ESTIMANDS = {POPULATION: "over concepts and raters", THESE: "over concepts, for these raters"}  # of intervals
+TESTS = {POPULATION: "quasi-F tests over concepts and raters", THESE: "sign-flip tests over concepts, for these raters"}
 MAX_EXACT = 13  # concepts: 8,192 sign patterns
 
 _ENDS = {"low": "float64", "high": "float64"}
@@ -45,14 +50,37 @@ def bootstrap_means(values: pd.DataFrame, column: str, resampling: Resampling = 
     return pd.DataFrame({"arm": means.columns, "mean": means.mean().to_numpy(), "low": low, "high": high})
 
 
-def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def _cells(values: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """For each arm the means per concept (rows) and rater (columns), NaN where a rater saw no image of it."""
+    concepts, raters = (pd.Index(sorted(values[name].unique()), name=name) for name in ("concept", "rater"))
+    return {
+        arm: group.pivot_table(index="concept", columns="rater", values=column, aggfunc="mean").reindex(
+            index=concepts, columns=raters
+        )
+        for arm, group in values.groupby("arm", sort=False)
+    }
+
+
+def population_means(values: pd.DataFrame, column: str, confidence: float) -> pd.DataFrame:
+    """``bootstrap_means`` for the population of raters, by ``crossed_mean``; ``values`` needs ``rater``, too."""
+    _concept_means(values, column)  # says which concept has no value in an arm
+    estimates = {arm: crossed_mean(cells.to_numpy()) for arm, cells in _cells(values, column).items()}
+    rows = [(arm, estimate.mean, *estimate.interval(confidence)) for arm, estimate in estimates.items()]
+    return pd.DataFrame(rows, columns=list(MEANS_COLUMNS))
+
+
+def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT, raters: str = THESE) -> pd.DataFrame:
     """The paper's Table 1 with intervals: ``question, arm, n, mean, low, high, sd``.
 
-    ``sd`` is the sample standard deviation of single ratings (the paper's σ). Intervals are those of these raters.
+    ``sd`` is the sample standard deviation of single ratings (the paper's σ). ``raters``: whom the intervals are about,
+    ``POPULATION`` or ``THESE``.
     """
     parts = []
     for question, group in ratings.groupby("question", sort=False):
-        part = bootstrap_means(group, "rating", resampling)
+        if raters == POPULATION:
+            part = population_means(group, "rating", resampling.confidence)
+        else:
+            part = bootstrap_means(group, "rating", resampling)
         by_arm = group.groupby("arm")["rating"]
         part["n"], part["sd"] = part["arm"].map(by_arm.count()), part["arm"].map(by_arm.std())
         parts.append(part.assign(question=question))
@@ -106,23 +134,49 @@ def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> 
     return np.array(deltas)
 
 
-def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def _paired_cells(cells: dict[str, pd.DataFrame], arm: str, baseline: str) -> np.ndarray:
+    """Differences ``(n_concepts, n_raters)`` of two arms by raters who saw both.
+
+    Raises ``C2IError`` for a concept of which nobody did.
+    """
+    paired = cells[arm] - cells[baseline]
+    alone = paired.index[paired.isna().all(axis=1)]
+    if len(alone):
+        raise C2IError(
+            f"no rater rated concept {alone[0]!r} in both {arm} and {baseline}, and what other raters would say is "
+            "told from raters who saw both: set analysis.raters to these, or leave the concept out"
+        )
+    return paired.to_numpy()
+
+
+def compare_arms(
+    values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT, raters: str = THESE
+) -> pd.DataFrame:
     """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
 
-    ``values`` needs ``question, arm, concept, image_id``. Differences and Cliff's deltas are paired within concepts;
-    their intervals resample concepts. ``p`` is of ``sign_flip_p``; Holm's correction is over all rows.
+    ``values`` needs ``question, arm, concept, image_id``, and ``rater`` for ``raters=POPULATION``: then the interval of
+    the difference and ``p`` are of ``crossed_mean``; else the interval resamples concepts, and ``p`` is of
+    ``sign_flip_p``. Differences and Cliff's deltas are paired within concepts; the interval of delta is always over
+    concepts alone. Holm's correction is over all rows.
     """
     random = np.random.default_rng(resampling.seed)
     rows = []
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
+        cells = _cells(group, column) if raters == POPULATION else {}
         for baseline, arm in combinations(means.columns, 2):
             paired = np.stack(
                 [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
             )
-            low, high = cluster_interval(paired, resampling)
-            (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
-            rows.append((question, arm, baseline, difference, low[0], high[0], delta, low[1], high[1], p_value))
+            (low, delta_low), (high, delta_high) = cluster_interval(paired, resampling)
+            difference, delta = paired.mean(0)
+            if cells:
+                crossed = crossed_mean(_paired_cells(cells, arm, baseline))
+                crossed = crossed._replace(mean=difference)  # of all ratings, also of raters who saw one arm only
+                (low, high), p_value = crossed.interval(resampling.confidence), crossed.p
+            else:
+                p_value = float(sign_flip_p(paired[:, 0], random))
+            rows.append((question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p_value))
     table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)[:-1])
     return table.assign(p_holm=holm(table["p"]))
 
@@ -136,16 +190,18 @@ def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: s
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
-def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
+def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = None) -> list[str]:
     """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all.
 
-    It says "higher" or "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
+    ``raters``: whom the comparison is about, a key of ``ESTIMANDS``; None for judges' scores. It says "higher" or
+    "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
     """
     sentences = []
     for question, rows in comparison.groupby("question", sort=False):
         half_width = ((rows["high"] - rows["low"]) / 2).mean()
         sentences.append(
-            f"{question}: intervals reach about {half_width:.2f} to each side; a smaller difference is not seen here."
+            f"{question}: intervals{' ' + ESTIMANDS[raters] if raters else ''} reach about {half_width:.2f} to each "
+            "side; a smaller difference is not seen here."
         )
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"

@@ -69,7 +69,7 @@ def analyse(tmp_path, ratings, profile=PROFILE, scores=None, others=None):
 
 def analyse_all(file, items, tmp_path, profile, *judged):
     resampling = Resampling(100, profile.analysis.confidence, profile.seed)
-    settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis.left_out_raters)
+    settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis)
     return analyse_ratings(file, items, tmp_path / "07_analysis", *settings, profile.judges, *judged)
 
 
@@ -91,7 +91,7 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     tables = analyse(tmp_path, ratings)
     assert set(tables) == {"table1", "comparison", "differences", "agreement", "raters", "variance", "power"}
     assert tables["table1"]["arm"].tolist() == ARMS * 2
-    expected = table1(in_order(ratings, tuple(ARMS)), RESAMPLING).assign(simulated=True)
+    expected = table1(in_order(ratings, tuple(ARMS)), RESAMPLING, PROFILE.analysis.raters).assign(simulated=True)
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
     n_pairs = len(ARMS) * (len(ARMS) - 1) // 2
     assert len(tables["comparison"]) == 2 * n_pairs and len(tables["differences"]) == 2 * n_pairs * 3
@@ -136,7 +136,7 @@ def test_a_failed_check_shows_and_its_rater_can_be_left_out(tmp_path):
     ratings.loc[(ratings["kind"] == "check") & (ratings["rater"] == "rater 1"), "rating"] = [2.0, 3.0]
     raters = analyse(tmp_path, ratings)["raters"]
     assert raters.groupby("rater")["checks_passed"].first().tolist() == [0.5, 1]
-    profile = load_profile("smoke", {"analysis.left_out_raters": ["rater 0"]})
+    profile = load_profile("smoke", {"analysis.left_out_raters": ["rater 0"], "analysis.raters": "these"})
     assert set(analyse(tmp_path, ratings, profile)["raters"]["rater"]) == {"rater 1"}
     profile = load_profile("smoke", {"analysis.left_out_raters": ["nobody"]})
     with pytest.raises(C2IError, match=r"names \['nobody'\], but the raters are \['rater 0', 'rater 1'\]"):
