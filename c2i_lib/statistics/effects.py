@@ -22,6 +22,7 @@ MEANS_COLUMNS = {"arm": "str", "mean": "float64", **_ENDS}
 TABLE1_COLUMNS = {"question": "str", "arm": "str", "n": "int64", "mean": "float64", **_ENDS, "sd": "float64"}
 COMPARISON_COLUMNS = {"question": "str", "arm": "str", "baseline": "str", "difference": "float64", **_ENDS}
 COMPARISON_COLUMNS |= dict.fromkeys(("delta", "delta_low", "delta_high", "p", "p_holm"), "float64")
+COMPARISON_COLUMNS |= {"n_concepts": "int64"}
 DIFFERENCES_COLUMNS = {"question": "str", "concept": "str", "difference": "float64"}
 
 
@@ -107,7 +108,8 @@ def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> 
 
 
 def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT) -> pd.DataFrame:
-    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
+    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm,
+    n_concepts``.
 
     ``values`` needs ``question, arm, concept, image_id``. Differences and Cliff's deltas are paired within concepts;
     their intervals resample concepts. ``p`` is of ``sign_flip_p``; Holm's correction is over all rows.
@@ -122,9 +124,11 @@ def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resam
             )
             low, high = cluster_interval(paired, resampling)
             (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
-            rows.append((question, arm, baseline, difference, low[0], high[0], delta, low[1], high[1], p_value))
-    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)[:-1])
-    return table.assign(p_holm=holm(table["p"]))
+            numbers = (difference, low[0], high[0], delta, low[1], high[1], p_value)
+            rows.append((question, arm, baseline, *numbers, len(means)))
+    columns = [name for name in COMPARISON_COLUMNS if name != "p_holm"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=holm(table["p"]))[list(COMPARISON_COLUMNS)].astype(COMPARISON_COLUMNS)
 
 
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
@@ -136,17 +140,34 @@ def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: s
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
+_FEW = "more concepts are needed to show any difference"
+
+
+def _smallest_p(n_concepts: int, n_permutations: int = 10_000) -> float:
+    """The smallest p that ``sign_flip_p`` can have: one pattern of signs, and its mirror image, is as extreme."""
+    return 2.0 / 2**n_concepts if n_concepts <= MAX_EXACT else 1 / n_permutations
+
+
 def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
-    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all.
+    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all, and
+    where concepts are so few that no p can be small, one that says so.
 
     It says "higher" or "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
     """
     sentences = []
     for question, rows in comparison.groupby("question", sort=False):
-        half_width = ((rows["high"] - rows["low"]) / 2).mean()
+        half_width, n_concepts = ((rows["high"] - rows["low"]) / 2).mean(), rows["n_concepts"].min()
+        if n_concepts < 2:
+            sentences.append(f"{question}: of one concept there is no interval and no test; {_FEW}.")
+            continue
         sentences.append(
             f"{question}: intervals reach about {half_width:.2f} to each side; a smaller difference is not seen here."
         )
+        smallest, n_tests = _smallest_p(n_concepts), len(comparison)
+        if n_tests * smallest >= 1 - confidence:
+            corrected = f", and corrected for {n_tests} tests the smallest never below {min(1, n_tests * smallest):.4g}"
+            limit = f"p can never be below {smallest:.4g}{corrected * (n_tests > 1)}"
+            sentences.append(f"{question}: with {n_concepts} concepts {limit}; {_FEW}.")
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
             interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"

@@ -269,7 +269,7 @@ def test_agreement_table_has_each_question_over_all_surveys():
                     rating = 1 + (item + (shift if rater == 2 else 0)) % 4
                     rows.append((question, f"{survey}-{item}", f"{survey}-{rater}", rating))
     ratings = pd.DataFrame(rows, columns=["question", "image_id", "rater", "rating"])
-    table = agreement_table(ratings, 4, Resampling(200))
+    table = agreement_table(ratings, range(1, 5), Resampling(200))
     assert table["question"].unique().tolist() == ["quality", "faithfulness"]
     assert set(table["n_items"]) == {24} and set(table["n_raters"]) == {6}
     assert table.loc[table["question"] == "quality", "value"].tolist() == pytest.approx([1] * len(c.COEFFICIENTS))

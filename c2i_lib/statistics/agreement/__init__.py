@@ -81,7 +81,7 @@ def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
     return ratings.pivot(index="image_id", columns="rater", values="rating").astype(float)
 
 
-def agreement_table(ratings: pd.DataFrame, scale_points: int, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def agreement_table(ratings: pd.DataFrame, points: Sequence[int], resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """``agreement`` per question over all surveys, with ``question, n_items, n_raters`` before it.
 
     ``ratings``: the rows of ``ratings.parquet`` without repeats and checks. Raters of different surveys share no item
@@ -90,6 +90,6 @@ def agreement_table(ratings: pd.DataFrame, scale_points: int, resampling: Resamp
     parts = []
     for question, group in ratings.groupby("question", sort=False):
         matrix = rating_matrix(group)
-        part = agreement(matrix.to_numpy(), range(1, scale_points + 1), resampling)
+        part = agreement(matrix.to_numpy(), points, resampling)
         parts.append(part.assign(question=question, n_items=len(matrix), n_raters=matrix.shape[1]))
     return pd.concat(parts, ignore_index=True)[list(AGREEMENT_COLUMNS)]
