@@ -99,12 +99,10 @@ def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutat
 def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> np.ndarray:
     """``(n_concepts,)`` Cliff's delta (1993) within each concept: how much more often an image of ``arm`` is rated
     above one of ``baseline`` than below, from −1 to 1. Images are compared by their mean rating."""
-    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean()
-    deltas = []
-    for _, of_concept in images.groupby("concept"):
-        ours, theirs = (of_concept.xs(name, level="arm").dropna().to_numpy() for name in (arm, baseline))
-        deltas.append(np.sign(np.subtract.outer(ours, theirs)).mean())
-    return np.array(deltas)
+    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean().dropna()
+    ours, theirs = (images.xs(name, level="arm").droplevel("image_id") for name in (arm, baseline))
+    pairs = pd.merge(ours, theirs, left_index=True, right_index=True, suffixes=("", " of the baseline"))
+    return np.sign(pairs.iloc[:, 0] - pairs.iloc[:, 1]).groupby(level="concept").mean().to_numpy()
 
 
 def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT) -> pd.DataFrame:
@@ -118,13 +116,15 @@ def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resam
     rows = []
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
-        for baseline, arm in combinations(means.columns, 2):
-            paired = np.stack(
-                [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
-            )
-            low, high = cluster_interval(paired, resampling)
-            (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
-            numbers = (difference, low[0], high[0], delta, low[1], high[1], p_value)
+        pairs = list(combinations(means.columns, 2))
+        paired = np.empty((len(means), len(pairs), 2))
+        for place, (baseline, arm) in enumerate(pairs):
+            paired[:, place, 0] = means[arm] - means[baseline]
+            paired[:, place, 1] = cliffs_delta(group, column, arm, baseline)
+        low, high = cluster_interval(paired, resampling)
+        for place, (baseline, arm) in enumerate(pairs):
+            (difference, delta), p_value = paired[:, place].mean(0), float(sign_flip_p(paired[:, place, 0], random))
+            numbers = (difference, low[place, 0], high[place, 0], delta, low[place, 1], high[place, 1], p_value)
             rows.append((question, arm, baseline, *numbers, len(means)))
     columns = [name for name in COMPARISON_COLUMNS if name != "p_holm"]
     table = pd.DataFrame(rows, columns=columns)

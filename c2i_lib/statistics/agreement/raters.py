@@ -6,23 +6,27 @@ In: rows of ``ratings.parquet``. Out: tables. Ignored: which arm an image belong
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from c2i_lib.statistics.agreement import rating_matrix, weighted_kappa
-from c2i_lib.statistics.agreement.coefficients import Weights
+from c2i_lib.statistics.agreement.coefficients import Cells, Weights, disagreement, kappa_from_tables
 
 
 def pairwise_kappas(matrix: pd.DataFrame, points: Sequence[int], weights: Weights = "quadratic") -> pd.DataFrame:
     """Images × raters → raters × raters weighted kappas; NaN for pairs without common images, and on the diagonal."""
-    names = list(matrix.columns)
-    table = pd.DataFrame(np.nan, index=pd.Index(names, name="rater"), columns=names)
-    for first, second in combinations(names, 2):
-        kappa = weighted_kappa(matrix[[first, second]].to_numpy(), points, weights)
-        table.loc[first, second] = table.loc[second, first] = kappa
-    return table
+    names, k = list(matrix.columns), len(points)
+    cells, distance = Cells(matrix.to_numpy(), points), disagreement(k, weights)
+    shape = (len(matrix), len(names) * k)
+    given = sparse.csr_array((np.ones(len(cells.item)), (cells.item, cells.rater * k + cells.code)), shape=shape)
+    kappas = np.full((len(names), len(names)), np.nan)
+    for first in range(len(names) - 1):  # one rater with all later ones; all pairs at once would not fit into memory
+        tables = (given[:, [first * k + code for code in range(k)]].T @ given).toarray().reshape(k, len(names), k)
+        kappas[first, first + 1 :] = kappa_from_tables(tables.transpose(1, 0, 2)[first + 1 :], distance)
+    kappas = np.where(np.isnan(kappas), kappas.T, kappas)
+    return pd.DataFrame(kappas, index=pd.Index(names, name="rater"), columns=names)
 
 
 def confusion(matrix: pd.DataFrame, points: Sequence[int]) -> np.ndarray:
@@ -30,10 +34,8 @@ def confusion(matrix: pd.DataFrame, points: Sequence[int]) -> np.ndarray:
 
     Over all ordered pairs of raters, so that the table is symmetric; it sums to 1, or is NaN without a common image.
     """
-    values = matrix.to_numpy()
-    hot = (values[:, :, None] == np.array(points)).astype(float)
-    counts = hot.sum(1)
-    pairs = (counts[:, :, None] * counts[:, None, :]).sum(0) - np.diag(counts.sum(0))
+    counts = Cells(matrix.to_numpy(), points).counts
+    pairs = counts.T @ counts - np.diag(counts.sum(0))
     return pairs / pairs.sum() if pairs.sum() else np.full_like(pairs, np.nan)
 
 
