@@ -13,6 +13,7 @@ from pathlib import Path
 
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
+from c2i_lib.real_ratings import command as analyse
 from c2i_lib.records.stage import read_table, run_command
 from c2i_lib.run.places import DEFAULT_PROFILE, find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
@@ -225,6 +226,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--image", type=Path, help="a PNG: print how it was made, and the command that makes it again")
     command.set_defaults(function=status)
 
+    analyse.add_command(commands)
     survey = commands.add_parser("survey", help="surveys and ratings").add_subparsers(required=True, metavar="command")
     command = survey.add_parser("build", parents=[common], help="build the surveys of a run that has its images")
     command.set_defaults(function=survey_build)

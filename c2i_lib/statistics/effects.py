@@ -27,6 +27,7 @@ MEANS_COLUMNS = {"arm": "str", "mean": "float64", **_ENDS}
 TABLE1_COLUMNS = {"question": "str", "arm": "str", "n": "int64", "mean": "float64", **_ENDS, "sd": "float64"}
 COMPARISON_COLUMNS = {"question": "str", "arm": "str", "baseline": "str", "difference": "float64", **_ENDS}
 COMPARISON_COLUMNS |= dict.fromkeys(("delta", "delta_low", "delta_high", "p", "p_holm"), "float64")
+COMPARISON_COLUMNS |= {"n_concepts": "int64"}
 DIFFERENCES_COLUMNS = {"question": "str", "concept": "str", "difference": "float64"}
 
 
@@ -126,12 +127,10 @@ def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutat
 def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> np.ndarray:
     """``(n_concepts,)`` Cliff's delta (1993) within each concept: how much more often an image of ``arm`` is rated
     above one of ``baseline`` than below, from −1 to 1. Images are compared by their mean rating."""
-    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean()
-    deltas = []
-    for _, of_concept in images.groupby("concept"):
-        ours, theirs = (of_concept.xs(name, level="arm").dropna().to_numpy() for name in (arm, baseline))
-        deltas.append(np.sign(np.subtract.outer(ours, theirs)).mean())
-    return np.array(deltas)
+    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean().dropna()
+    ours, theirs = (images.xs(name, level="arm").droplevel("image_id") for name in (arm, baseline))
+    pairs = pd.merge(ours, theirs, left_index=True, right_index=True, suffixes=("", " of the baseline"))
+    return np.sign(pairs.iloc[:, 0] - pairs.iloc[:, 1]).groupby(level="concept").mean().to_numpy()
 
 
 def _paired_cells(cells: dict[str, pd.DataFrame], arm: str, baseline: str) -> np.ndarray:
@@ -152,7 +151,8 @@ def _paired_cells(cells: dict[str, pd.DataFrame], arm: str, baseline: str) -> np
 def compare_arms(
     values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT, raters: str = THESE
 ) -> pd.DataFrame:
-    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
+    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm,
+    n_concepts``.
 
     ``values`` needs ``question, arm, concept, image_id``, and ``rater`` for ``raters=POPULATION``: then the interval of
     the difference and ``p`` are of ``crossed_mean``; else the interval resamples concepts, and ``p`` is of
@@ -163,22 +163,26 @@ def compare_arms(
     rows = []
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
+        pairs = list(combinations(means.columns, 2))
+        paired = np.empty((len(means), len(pairs), 2))
+        for position, (baseline, arm) in enumerate(pairs):
+            paired[:, position, 0] = means[arm] - means[baseline]
+            paired[:, position, 1] = cliffs_delta(group, column, arm, baseline)
+        low, high = cluster_interval(paired, resampling)
         cells = _cells(group, column) if raters == POPULATION else {}
-        for baseline, arm in combinations(means.columns, 2):
-            paired = np.stack(
-                [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
-            )
-            (low, delta_low), (high, delta_high) = cluster_interval(paired, resampling)
-            difference, delta = paired.mean(0)
+        for position, (baseline, arm) in enumerate(pairs):
+            difference, delta = paired[:, position].mean(0)
             if cells:
-                crossed = crossed_mean(_paired_cells(cells, arm, baseline))
-                crossed = crossed._replace(mean=difference)  # of all ratings, also of raters who saw one arm only
-                (low, high), p_value = crossed.interval(resampling.confidence), crossed.p
+                # The mean is of all ratings, also of raters who saw one arm only.
+                crossed = crossed_mean(_paired_cells(cells, arm, baseline))._replace(mean=difference)
+                (low[position, 0], high[position, 0]), p_value = crossed.interval(resampling.confidence), crossed.p
             else:
-                p_value = float(sign_flip_p(paired[:, 0], random))
-            rows.append((question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p_value))
-    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)[:-1])
-    return table.assign(p_holm=holm(table["p"]))
+                p_value = float(sign_flip_p(paired[:, position, 0], random))
+            ends = np.stack([low[position], high[position]], 1)
+            rows.append((question, arm, baseline, difference, *ends[0], delta, *ends[1], p_value, len(means)))
+    columns = [name for name in COMPARISON_COLUMNS if name != "p_holm"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=holm(table["p"]))[list(COMPARISON_COLUMNS)].astype(COMPARISON_COLUMNS)
 
 
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
@@ -190,19 +194,36 @@ def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: s
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
+_FEW = "more concepts are needed to show any difference"
+
+
+def _smallest_p(n_concepts: int, n_permutations: int = 10_000) -> float:
+    """The smallest p that ``sign_flip_p`` can have: one pattern of signs, and its mirror image, is as extreme."""
+    return 2.0 / 2**n_concepts if n_concepts <= MAX_EXACT else 1 / n_permutations
+
+
 def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = None) -> list[str]:
-    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all.
+    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all, and
+    where concepts are so few that no p of a sign-flip test can be small, one that says so.
 
     ``raters``: whom the comparison is about, a key of ``ESTIMANDS``; None for judges' scores. It says "higher" or
     "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
     """
     sentences = []
     for question, rows in comparison.groupby("question", sort=False):
-        half_width = ((rows["high"] - rows["low"]) / 2).mean()
+        half_width, n_concepts = ((rows["high"] - rows["low"]) / 2).mean(), rows["n_concepts"].min()
+        if n_concepts < 2:
+            sentences.append(f"{question}: of one concept there is no interval and no test; {_FEW}.")
+            continue
         sentences.append(
             f"{question}: intervals{' ' + ESTIMANDS[raters] if raters else ''} reach about {half_width:.2f} to each "
             "side; a smaller difference is not seen here."
         )
+        smallest, n_tests = _smallest_p(n_concepts), len(comparison)
+        if raters != POPULATION and n_tests * smallest >= 1 - confidence:
+            corrected = f", and corrected for {n_tests} tests the smallest never below {min(1, n_tests * smallest):.4g}"
+            limit = f"p can never be below {smallest:.4g}{corrected * (n_tests > 1)}"
+            sentences.append(f"{question}: with {n_concepts} concepts {limit}; {_FEW}.")
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
             interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"

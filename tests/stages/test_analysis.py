@@ -95,7 +95,8 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
     n_pairs = len(ARMS) * (len(ARMS) - 1) // 2
     assert len(tables["comparison"]) == 2 * n_pairs and len(tables["differences"]) == 2 * n_pairs * 3
-    expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, RESAMPLING)
+    points = range(1, PROFILE.survey.scale_points + 1)
+    expected = agreement_table(in_order(ratings, tuple(ARMS)), points, RESAMPLING)
     pd.testing.assert_frame_equal(tables["agreement"], expected.assign(simulated=True), check_dtype=False)
     assert all(table["simulated"].all() for table in tables.values())
 

@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from c2i_lib.config.analysis import Analysis
 from c2i_lib.config.judges import Judges
@@ -51,7 +52,7 @@ def columns(scale_points: int) -> dict[str, dict[str, str]]:
         "comparison": COMPARISON_COLUMNS,
         "differences": {**DIFFERENCES_COLUMNS, "arm": "str", "baseline": "str"},
         "agreement": AGREEMENT_COLUMNS,
-        "raters": rater_columns(scale_points),
+        "raters": rater_columns(range(1, scale_points + 1)),
         "variance": VARIANCE_COLUMNS,
         "power": {**POWER_COLUMNS, "question": "str"},
         "validity": VALIDITY_COLUMNS,
@@ -124,18 +125,37 @@ def _all_tables(
     resampling: Resampling,
     raters: str,
 ) -> dict[str, pd.DataFrame]:
-    images, points = images_only(ratings, survey.arms), survey.scale_points
-    pairs = combinations(dict.fromkeys(images["arm"]), 2)
-    parts = [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
-    return {
-        "table1": table1(images, resampling, raters),
-        "comparison": compare_arms(images, "rating", resampling, raters),
-        "differences": pd.concat(parts, ignore_index=True),
-        "agreement": agreement_table(images, points, resampling),
+    points = range(1, survey.scale_points + 1)
+    return tables_of_ratings(images_only(ratings, survey.arms), points, resampling, raters) | {
         "raters": rater_table(ratings, items, QUESTIONS, points),
-        "variance": decompose(images),
         "power": _power(survey, n_per_concept, resampling.seed, raters),
     }
+
+
+def tables_of_ratings(
+    images: pd.DataFrame, points: Sequence[int], resampling: Resampling, raters: str
+) -> dict[str, pd.DataFrame]:
+    """The tables that ratings of images alone give, of any study: ``table1``, ``comparison``, ``differences``,
+    ``agreement`` and ``variance``.
+
+    ``points``: all points of the scale; ``raters``: whom ratings speak for. With one arm nothing is compared.
+    """
+    steps = {
+        "table1": lambda: table1(images, resampling, raters),
+        "comparison": lambda: compare_arms(images, "rating", resampling, raters),
+        "differences": lambda: _differences(images),
+        "agreement": lambda: agreement_table(images, points, resampling),
+        "variance": lambda: decompose(images),
+    }
+    return {name: step() for name, step in tqdm(steps.items(), desc="statistics", unit="table", delay=2)}
+
+
+def _differences(images: pd.DataFrame) -> pd.DataFrame:
+    """``concept_differences`` of all pairs of arms, with ``arm, baseline``."""
+    pairs = combinations(dict.fromkeys(images["arm"]), 2)
+    parts = [pd.DataFrame(columns=[*DIFFERENCES_COLUMNS, "arm", "baseline"])]
+    parts += [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def analyse_ratings(
