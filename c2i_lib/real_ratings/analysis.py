@@ -100,7 +100,7 @@ def describe(study: RatedStudy) -> list[str]:
         f"{len(ratings):,} ratings of {names[0]:,} pictures of {names[1]:,} concepts in {len(arms)} arms "
         f"({', '.join(arms)}), by {names[2]:,} raters, {counts} of them a picture.",
         f"Asked: {', '.join(study.questions)}, on a scale from {points[0]} to {points[-1]}.",
-        f"Intervals: {study.resampling.confidence:.0%} {effects.ESTIMANDS[study.raters]}; those over concepts alone, as of "
-        f"agreement, are from {study.resampling.n_bootstrap:,} resamples (seed {study.resampling.seed}).",
+        f"Intervals: {study.resampling.confidence:.0%} {effects.ESTIMANDS[study.raters]}; those over concepts, as "
+        f"of agreement, are from {study.resampling.n_bootstrap:,} resamples (seed {study.resampling.seed}).",
     ]
     return lines + [f"Note: {note}." for note in study.table.notes]
