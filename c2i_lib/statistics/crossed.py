@@ -32,7 +32,7 @@ class Crossed(NamedTuple):
 
     @property
     def p(self) -> float:
-        """Two-sided, of a mean of zero; 1 where nothing varies around zero."""
+        """Two-sided, of a mean of zero; 1 where nothing varies around zero, NaN where the error is not defined."""
         if self.error == 0:
             return float(self.mean == 0)
         return float(2 * stats.t.sf(abs(self.mean) / self.error, self.df))
@@ -43,8 +43,9 @@ def crossed_mean(cells: np.ndarray) -> Crossed:
 
     The variance of the mean is the one between concepts plus the one between raters less the one that both count, and
     at least each of the former: in a full table (MSc + MSr − MSe) / cells. Where every rater saw one concept only,
-    raters are part of the concepts. NaN where there is one concept, or raters and the rest cannot be told apart.
-    Raises ``C2IError`` for a concept without ratings, and for a single rater, from whom nothing follows for others.
+    raters are part of the concepts. Error and degrees of freedom are NaN of one concept, of one rater, from whom
+    nothing follows for others, and where raters and the rest cannot be told apart. Raises ``C2IError`` for a concept
+    without ratings.
     """
     cells = np.asarray(cells, float)
     there = ~np.isnan(cells)
@@ -53,12 +54,7 @@ def crossed_mean(cells: np.ndarray) -> Crossed:
     n_concepts, n_raters = there.any(1).sum(), there.any(0).sum()
     of_concepts = np.nanmean(cells, 1)
     mean = float(of_concepts.mean())
-    if n_raters < 2:
-        raise C2IError(
-            "there is one rater only, from whom nothing follows for others: have two or more, or set analysis.raters "
-            "to these"
-        )
-    if n_concepts < 2:
+    if n_concepts < 2 or n_raters < 2:
         return Crossed(mean, float("nan"), float("nan"))
     between = float(of_concepts.var(ddof=1) / n_concepts)
     if there.sum(0).max() < 2:

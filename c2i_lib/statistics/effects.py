@@ -194,6 +194,10 @@ def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: s
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
+_ONE_RATER = (
+    "there is one rater, or too few ratings to tell raters from the rest, so nothing follows for other raters: no "
+    "interval and no test; raters: these gives those over concepts"
+)
 _FEW = "more concepts are needed to show any difference"
 
 
@@ -214,6 +218,9 @@ def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = N
         half_width, n_concepts = ((rows["high"] - rows["low"]) / 2).mean(), rows["n_concepts"].min()
         if n_concepts < 2:
             sentences.append(f"{question}: of one concept there is no interval and no test; {_FEW}.")
+            continue
+        if rows["low"].isna().all():
+            sentences.append(f"{question}: {_ONE_RATER}.")
             continue
         sentences.append(
             f"{question}: intervals{' ' + ESTIMANDS[raters] if raters else ''} reach about {half_width:.2f} to each "

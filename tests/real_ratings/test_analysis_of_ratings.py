@@ -31,9 +31,9 @@ def make_table(n_concepts=8, arms=("sd", "dalle"), raters=("a", "b", "c"), seed=
     return table.assign(rating=np.clip(np.round(3 + truth + 0.5 * random.normal(size=len(table))), 1, 5).astype(int))
 
 
-def analyse(tmp_path, table, mapping=None, scale="1-5"):
+def analyse(tmp_path, table, mapping=None, scale="1-5", speak_for="population"):
     table.to_csv(tmp_path / "ratings.csv", index=False)
-    study = analysis.open_table(tmp_path / "ratings.csv", mapping or {}, scale, tmp_path / "out", DRAWS)
+    study = analysis.open_table(tmp_path / "ratings.csv", mapping or {}, scale, tmp_path / "out", DRAWS, speak_for)
     return study, analysis.analyse(study)
 
 
@@ -52,7 +52,7 @@ def test_every_table_that_ratings_give_is_there_and_written(tmp_path):
 @pytest.mark.parametrize("few", FEW)
 @pytest.mark.parametrize(("arms", "raters"), [(("sd", "dalle"), "abc"), (("sd",), "abc"), (("sd", "dalle"), "a")])
 def test_small_tables_have_what_can_be_had_and_say_what_cannot(few, arms, raters, tmp_path):
-    study, results = analyse(tmp_path, make_table(FEW[few], arms, tuple(raters)))
+    study, results = analyse(tmp_path, make_table(FEW[few], arms, tuple(raters)), speak_for="these")
     assert len(results["table1"]) == len(arms) and len(results["comparison"]) == len(arms) - 1
     assert results["table1"][["low", "high"]].isna().all(axis=None) == (few == "one item")
     undefined = results["agreement"]["value"].isna()
@@ -63,6 +63,17 @@ def test_small_tables_have_what_can_be_had_and_say_what_cannot(few, arms, raters
     assert "nan" not in words
     if len(arms) > 1:
         assert {"one item": "of one concept", "two items": "below 0.5", "five concepts": "below 0.0625"}[few] in words
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("few", "raters"), [("one item", "abc"), ("five concepts", "a"), ("two items", "abc")])
+def test_of_one_rater_or_one_concept_nothing_is_said_of_others(few, raters, tmp_path):
+    study, results = analyse(tmp_path, make_table(FEW[few], raters=tuple(raters)))
+    table, words = results["comparison"], "\n".join(analysis.verdict(study))
+    defined = few == "two items"
+    assert np.isfinite(table["difference"]).all() and np.isfinite(table[["low", "high", "p"]]).all(axis=None) == defined
+    assert "nan" not in words
+    assert {"one item": "of one concept", "five concepts": "one rater", "two items": "no difference"}[few] in words
 
 
 def test_a_table_without_a_name_and_a_folder_that_is_none_are_told(tmp_path):
