@@ -134,7 +134,7 @@ def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resam
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
     """Mean difference of two arms in every concept: ``question, concept, difference``."""
     parts = []
-    for question, group in values.groupby("question", sort=False):
+    for question, group in values[values["arm"].isin([arm, baseline])].groupby("question", sort=False):
         means = _concept_means(group, column)
         parts.append((means[arm] - means[baseline]).rename("difference").reset_index().assign(question=question))
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
