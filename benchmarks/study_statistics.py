@@ -3,7 +3,8 @@
 One study: 150 images, 8 rater places, both questions, 10,000 bootstrap and permutation draws. The peer computes the
 same bootstrap of the means, of the differences and of mean quadratic kappa, and the same permutation test, with a
 Python loop over draws (pandas and scikit-learn, as in most notebooks); it is timed on ``--loop-draws`` of them and
-scaled up. All run on one core. The last line printed is one JSON object. ``--estimands`` prints a table instead: how
+scaled up. Then: coverage of intervals of agreement and of judges against people, and a table of 100,000 ratings by
+1,000 raters. All run on one core. The last line printed is one JSON object. ``--estimands`` prints a table instead: how
 well intervals and tests hold for all raters, and for these raters.
 """
 
@@ -22,18 +23,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
 from c2i_lib.reporting.tables import to_markdown
-from c2i_lib.stages.analysis import analyse_ratings
+from c2i_lib.stages.analysis import analyse_ratings, tables_of_ratings
 from c2i_lib.statistics.agreement import COEFFICIENTS, Cells, rating_matrix
-from c2i_lib.statistics.bootstrap import Resampling, cluster_interval
+from c2i_lib.statistics.agreement.raters import rater_table
+from c2i_lib.statistics.bootstrap import Resampling, cluster_interval, expanded_interval, resampled_shares
 from c2i_lib.statistics.crossed import crossed_means
-from c2i_lib.statistics.effects import sign_flip_p
+from c2i_lib.statistics.effects import POPULATION, sign_flip_p
 from c2i_lib.statistics.simulation import Design, cuts, shifted, simulate_studies
+from c2i_lib.statistics.validity import _spearman
 from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
 ARMS = ("base", "ft", "ft_tags")
@@ -162,6 +166,78 @@ def estimands(n_studies: int) -> list[dict]:
     return rows
 
 
+def study_of_images(n_concepts: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings ``(n_images, 3)``, six images a concept, and the concept of each: what a concept looks like, and how each
+    rater reads it, is the same for all its images."""
+    item = np.repeat(random.normal(0, 1.0, n_concepts), 6) + random.normal(0, 0.4, n_concepts * 6)
+    reading = np.repeat(random.normal(0, 0.5, (n_concepts, 3)), 6, axis=0)
+    latent = item[:, None] + reading + random.normal(0, 0.5, (n_concepts * 6, 3))
+    return np.clip(np.round(2.5 + latent), 1, 4), np.repeat(np.arange(n_concepts), 6)
+
+
+def agreement_coverage(n_studies: int, sizes: tuple[int, ...] = (5, 10, 30, 100)) -> dict:
+    """How often 95 % intervals of agreement hold the truth: of images by plain percentiles; of concepts, widened."""
+    random, wanted, found = (
+        np.random.default_rng(3),
+        {"Cohen": "quadratic", "Kripp": "ordinal", "ICC(2,1": "interval"},
+        {},
+    )
+    functions = [
+        f for name, w, f in COEFFICIENTS for start, own in wanted.items() if name.startswith(start) and w == own
+    ]
+    large = Cells(study_of_images(20_000, random)[0], range(1, 5))
+    truth = [function(large, np.ones((1, large.n_clusters)))[0] for function in functions]
+    for n_concepts in sizes:
+        held = np.zeros((2, len(functions)))
+        for study in range(n_studies):
+            ratings, concepts = study_of_images(n_concepts, random)
+            for row, labels in enumerate((None, concepts)):
+                cells = Cells(ratings, range(1, 5), labels)
+                draws = resampled_shares(cells.n_clusters, Resampling(500, 0.95, study))
+                for place, function in enumerate(functions):
+                    values = function(cells, draws)
+                    low, high = expanded_interval(values, cells.n_clusters, 0.95)[1:]
+                    if labels is None:
+                        low, high = np.nanquantile(values[1:], [0.025, 0.975])
+                    held[row, place] += low <= truth[place] <= high
+        found[f"agreement_coverage_{n_concepts}_concepts"] = (held / n_studies).round(3).tolist()
+    return found
+
+
+def judge_coverage(n_studies: int, n_concepts: int = 10) -> dict:
+    """How often 95 % intervals of a judge's rank correlation with people hold the truth, as they are and unwidened."""
+    random, held = np.random.default_rng(5), np.zeros(2)
+
+    def study(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        shown, seen = (np.repeat(random.normal(0, s, n), 5) + random.normal(0, 0.7, n * 5) for s in (1.0, 0.7))
+        return shown, 0.6 * shown + seen, np.repeat(np.arange(n), 5)
+
+    truth = spearmanr(*study(40_000)[:2]).statistic
+    for number in range(n_studies):
+        people, judge, codes = study(n_concepts)
+        draws = resampled_shares(n_concepts, Resampling(1000, 0.95, number))
+        values = _spearman(people, judge, draws[:, codes])
+        ends = (np.quantile(values[1:], [0.025, 0.975]), expanded_interval(values, n_concepts, 0.95)[1:])
+        held += [low <= truth <= high for low, high in ends]
+    return {"judge_coverage_plain_and_widened": (held / n_studies).round(3).tolist()}
+
+
+def large_table(n_ratings: int = 100_000, n_raters: int = 1000) -> dict:
+    """Seconds of all tables of so many ratings: four arms, 1,000 concepts, five images each, five raters an image."""
+    random, n_images = np.random.default_rng(0), n_ratings // 5
+    image = np.repeat(np.arange(n_images), 5)
+    rater = np.concatenate([random.choice(n_raters, 5, replace=False) for _ in range(n_images)])
+    points = np.clip(np.round(3 + random.normal(size=n_images)[image] + 0.6 * random.normal(size=n_ratings)), 1, 5)
+    table = pd.DataFrame({"image_id": image.astype(str), "rater": rater.astype(str), "rating": points, "kind": "image"})
+    table["arm"], table["concept"] = np.array(list("abcd"))[image % 4], (image // 4 % 1000).astype(str)
+    table = table.assign(question="quality", prompt_id=table["image_id"])
+    start, processor = time.perf_counter(), time.process_time()
+    tables_of_ratings(table, range(1, 6), Resampling(), POPULATION)
+    rater_table(table, None, ["quality"], range(1, 6))
+    seconds = (time.perf_counter() - start, time.process_time() - processor)
+    return {"large_table_seconds": round(seconds[0], 1), "large_table_processor_seconds": round(seconds[1], 1)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loop-draws", type=int, default=100, help="draws that the loop is timed on")
@@ -176,7 +252,9 @@ def main() -> None:
     figures = {"machine": f"{platform.processor() or platform.machine()}, 1 core", "ratings": len(ratings)}
     figures |= {"all_statistics_seconds": round(run_ours(ratings), 2), "core_seconds": round(ours, 2)}
     figures |= {"loop_seconds_scaled_up": round(theirs), "times_loop": round(theirs / ours)}
-    print(json.dumps(figures | validate(200 if args.quick else 1000)))
+    n_studies = 200 if args.quick else 1000
+    figures |= large_table() | agreement_coverage(n_studies) | judge_coverage(n_studies)
+    print(json.dumps(figures | validate(n_studies)))
 
 
 if __name__ == "__main__":

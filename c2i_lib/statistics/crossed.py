@@ -86,6 +86,27 @@ def _combine(
     return total**0.5, total**2 / spread
 
 
+def clustered_mean(values: np.ndarray, weights: np.ndarray, concepts: np.ndarray, raters: np.ndarray) -> Crossed:
+    """A weighted sum of ratings, all ``(n,)``, for designs in which raters saw too little for ``crossed_mean``.
+
+    ``values`` are centred, those of an arm around its mean, and ``weights`` give the difference of two arms: the error
+    alone is of use. It is clustered two ways (Cameron, Gelbach and Miller 2011, Journal of Business & Economic
+    Statistics 29:238), and at least that of concepts or of raters alone; a t with one degree of freedom less than there
+    are concepts or raters, whichever are fewer. NaN of one concept or one rater.
+    """
+    shares = weights * values
+    codes = [np.unique(labels, return_inverse=True)[1] for labels in (concepts, raters)]
+    codes.append(codes[0] * (codes[1].max() + 1) + codes[1])
+    sizes = [len(np.unique(part)) for part in codes]
+    if min(sizes) < 2:
+        return Crossed(float(shares.sum()), float("nan"), float("nan"))
+    by_concept, by_rater, by_both = (
+        n / (n - 1) * float((np.bincount(part, shares) ** 2).sum()) for part, n in zip(codes, sizes, strict=True)
+    )
+    variance = max(by_concept + by_rater - by_both, by_concept, by_rater)
+    return Crossed(float(shares.sum()), variance**0.5, min(sizes) - 1)
+
+
 def crossed_means(cells: np.ndarray) -> list[Crossed]:
     """``crossed_mean`` of ``n`` full tables ``(n, n_concepts, n_raters)`` at once, for simulations."""
     _, n_concepts, n_raters = cells.shape

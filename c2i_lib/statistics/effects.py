@@ -15,7 +15,7 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, cluster_interval
-from c2i_lib.statistics.crossed import crossed_mean
+from c2i_lib.statistics.crossed import Crossed, clustered_mean, crossed_mean
 
 POPULATION, THESE = "population", "these"  # of raters: whom an interval and a test are about
 ESTIMANDS = {POPULATION: "over concepts and raters", THESE: "over concepts, for these raters"}  # of intervals
@@ -133,19 +133,23 @@ def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> 
     return np.sign(pairs.iloc[:, 0] - pairs.iloc[:, 1]).groupby(level="concept").mean().to_numpy()
 
 
-def _paired_cells(cells: dict[str, pd.DataFrame], arm: str, baseline: str) -> np.ndarray:
-    """Differences ``(n_concepts, n_raters)`` of two arms by raters who saw both.
-
-    Raises ``C2IError`` for a concept of which nobody did.
-    """
+def _population_difference(
+    group: pd.DataFrame, column: str, cells: dict[str, pd.DataFrame], arm: str, baseline: str
+) -> Crossed:
+    """Error and degrees of freedom of the difference of two arms for all raters: from raters who saw both arms of a
+    concept, or where some concept has none such, clustered by concept and by rater."""
     paired = cells[arm] - cells[baseline]
-    alone = paired.index[paired.isna().all(axis=1)]
-    if len(alone):
-        raise C2IError(
-            f"no rater rated concept {alone[0]!r} in both {arm} and {baseline}, and what other raters would say is "
-            "told from raters who saw both: set analysis.raters to these, or leave the concept out"
-        )
-    return paired.to_numpy()
+    if paired.notna().any(axis=1).all():
+        return crossed_mean(paired.to_numpy())
+    rows = group[group["arm"].isin([arm, baseline])].dropna(subset=[column])
+    sizes = rows.groupby(["arm", "concept"])[column].transform("size").to_numpy()
+    weights = 1 / (sizes * rows["concept"].nunique())
+    values = rows[column].to_numpy(float, copy=True)
+    ours = (rows["arm"] == arm).to_numpy()
+    for side in (ours, ~ours):
+        values[side] -= (weights[side] * values[side]).sum()
+    signs = np.where(ours, 1.0, -1.0)
+    return clustered_mean(values, signs * weights, rows["concept"].to_numpy(), rows["rater"].to_numpy())
 
 
 def compare_arms(
@@ -155,7 +159,8 @@ def compare_arms(
     n_concepts``.
 
     ``values`` needs ``question, arm, concept, image_id``, and ``rater`` for ``raters=POPULATION``: then the interval of
-    the difference and ``p`` are of ``crossed_mean``; else the interval resamples concepts, and ``p`` is of
+    the difference and ``p`` are of ``crossed_mean``, or of ``clustered_mean`` where some concept has no rater who saw
+    both arms; else the interval resamples concepts, and ``p`` is of
     ``sign_flip_p``. Differences and Cliff's deltas are paired within concepts; the interval of delta is always over
     concepts alone. Holm's correction is over all rows.
     """
@@ -174,7 +179,7 @@ def compare_arms(
             difference, delta = paired[:, position].mean(0)
             if cells:
                 # The mean is of all ratings, also of raters who saw one arm only.
-                crossed = crossed_mean(_paired_cells(cells, arm, baseline))._replace(mean=difference)
+                crossed = _population_difference(group, column, cells, arm, baseline)._replace(mean=difference)
                 (low[position, 0], high[position, 0]), p_value = crossed.interval(resampling.confidence), crossed.p
             else:
                 p_value = float(sign_flip_p(paired[:, position, 0], random))
@@ -188,7 +193,7 @@ def compare_arms(
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
     """Mean difference of two arms in every concept: ``question, concept, difference``."""
     parts = []
-    for question, group in values.groupby("question", sort=False):
+    for question, group in values[values["arm"].isin([arm, baseline])].groupby("question", sort=False):
         means = _concept_means(group, column)
         parts.append((means[arm] - means[baseline]).rename("difference").reset_index().assign(question=question))
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.crossed import crossed_mean, crossed_means
 from c2i_lib.statistics.effects import POPULATION, THESE, compare_arms, sign_flip_p, table1
@@ -118,10 +117,26 @@ def by_pairs(ratings, resampling, raters):
     return compare_arms(ratings, "rating", resampling, raters)
 
 
-def test_a_concept_that_no_rater_saw_in_both_arms_is_named():
-    ratings = make_ratings(np.random.default_rng(5))
-    of_first, some = ratings["concept"] == "concept 0", ratings["rater"].isin(["rater 0", "rater 1"])
-    ratings = ratings[~of_first | ((ratings["arm"] == "ft") == some)]
-    with pytest.raises(C2IError, match="'concept 0' in both ft and base"):
-        by_pairs(ratings, Resampling(100), POPULATION)
-    assert np.isfinite(by_pairs(ratings, Resampling(100), THESE).loc[0, "p"])
+def between_raters(random, n_concepts, n_raters, taste):
+    """Each rater sees one arm only, of every concept."""
+    return make_ratings(random, effect=0, taste=taste, n_concepts=n_concepts, n_raters=n_raters).pipe(
+        lambda table: table[(table["arm"] == "ft") == (table["rater"].str[-1].astype(int) % 2 == 0)]
+    )
+
+
+def test_where_nobody_saw_both_arms_a_true_null_is_rejected_in_one_study_of_twenty():
+    random = np.random.default_rng(5)
+    studies = [between_raters(random, 20, 10, taste=0.3) for _ in range(120)]
+    rejected = [
+        [by_pairs(study, Resampling(100), of).loc[0, "p"] < 0.05 for study in studies] for of in (POPULATION, THESE)
+    ]
+    assert np.mean(rejected[0]) < 0.12 and np.mean(rejected[1]) > 0.2
+
+
+def test_one_concept_that_no_rater_saw_in_both_arms_changes_the_interval_a_little():
+    ratings = make_ratings(np.random.default_rng(5), n_concepts=20, n_raters=8)
+    first, some = ratings["concept"] == "concept 0", ratings["rater"].isin(["rater 0", "rater 1"])
+    part = ratings[~first | ((ratings["arm"] == "ft") == some)]
+    whole, less = (by_pairs(table, Resampling(100), POPULATION).iloc[0] for table in (ratings, part))
+    assert (less["high"] - less["low"]) == pytest.approx(whole["high"] - whole["low"], rel=0.35)
+    assert less["low"] < less["difference"] < less["high"]

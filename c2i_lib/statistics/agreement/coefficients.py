@@ -52,11 +52,20 @@ class Cells:
         self.counts = np.bincount(self.item * k + self.code, minlength=n_items * k).reshape(n_items, k).astype(float)
         self.per_item = self.counts.sum(1)
         self.several = self.per_item >= 2
+        self._draws, self._results = None, {}
         labels = np.arange(n_items) if clusters is None else np.asarray(clusters)
         self.cluster = np.unique(labels, return_inverse=True)[1] if n_items else np.zeros(0, int)
         self.n_clusters = int(self.cluster.max(initial=-1)) + 1
         place = (self.cluster, np.arange(n_items))
         self._members = sparse.csr_array((np.ones(n_items), place), shape=(self.n_clusters, n_items))
+
+    def shared(self, function: Callable[[Cells, np.ndarray], np.ndarray], draws: np.ndarray) -> np.ndarray:
+        """``function(self, draws)``, computed once for all coefficients of the same resamples."""
+        if self._draws is not draws:
+            self._draws, self._results = draws, {}
+        if function not in self._results:
+            self._results[function] = function(self, draws)
+        return self._results[function]
 
     def summed(self, values: np.ndarray) -> np.ndarray:
         """``(n_clusters, …)``: sums of ``(n_items, …)`` values over each cluster."""
@@ -138,15 +147,19 @@ def gwet_ac2(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
     return _chance_corrected(_observed_agreement(cells, draws, weights), by_chance)
 
 
-def conger_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
-    """Conger's kappa (1980): chance agreement from each rater's own use of the scale (Gwet 2014, section 2.4)."""
-    agreement = 1 - disagreement(len(cells.values), weights)
+def _rater_shares(cells: Cells, draws: np.ndarray) -> np.ndarray:
+    """``(n_draws, n_raters, k)`` how often each rater used each category, of all their ratings."""
     active, rater = np.unique(cells.rater, return_inverse=True)
     n_raters, k = len(active), len(cells.values)
     used = draws @ cells.by_rater(np.ones(len(rater)), rater * k + cells.code, n_raters * k)
     used = used.reshape(len(draws), n_raters, k)
-    shares = _divide(used, used.sum(2, keepdims=True))
-    summed = shares.sum(1)
+    return _divide(used, used.sum(2, keepdims=True))
+
+
+def conger_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
+    """Conger's kappa (1980): chance agreement from each rater's own use of the scale (Gwet 2014, section 2.4)."""
+    agreement, shares = 1 - disagreement(len(cells.values), weights), cells.shared(_rater_shares, draws)
+    n_raters, summed = shares.shape[1], shares.sum(1)
     all_pairs = ((summed @ agreement) * summed).sum(1)  # of each rater with each, themselves included
     themselves = ((shares @ agreement) * shares).sum((1, 2))
     by_chance = _divide(all_pairs - themselves, np.full(len(draws), float(n_raters * (n_raters - 1))))
@@ -210,7 +223,7 @@ def variance_components(cells: Cells, draws: np.ndarray) -> np.ndarray:
 
 def intraclass_correlation(cells: Cells, draws: np.ndarray, of_the_mean: bool) -> np.ndarray:
     """ICC(2,1), or ICC(2,k) for the mean of as many raters as an item has (Shrout and Fleiss 1979, case 2)."""
-    items, raters, rest = variance_components(cells, draws).T
+    items, raters, rest = cells.shared(variance_components, draws).T
     per_item = _divide(draws @ cells.summed(cells.per_item), draws @ cells.summed(cells.per_item > 0))
     return _divide(items, items + (raters + rest) / (per_item if of_the_mean else 1.0))
 

@@ -29,6 +29,19 @@ def pairwise_kappas(matrix: pd.DataFrame, points: Sequence[int], weights: Weight
     return pd.DataFrame(kappas, index=pd.Index(names, name="rater"), columns=names)
 
 
+def kappas_with_others(matrix: pd.DataFrame, points: Sequence[int], weights: Weights = "quadratic") -> pd.Series:
+    """Each rater's weighted kappa with all others: of one table of every rating beside every other one of that image.
+
+    Of two raters it is their kappa. It is defined, and steady, also where no two raters share many images.
+    """
+    cells, k = Cells(matrix.to_numpy(), points), len(points)
+    others = cells.counts[cells.item]
+    others[np.arange(len(cells.item)), cells.code] -= 1  # without their own
+    tables = np.zeros((matrix.shape[1], k, k))
+    np.add.at(tables, (cells.rater, cells.code), others)
+    return pd.Series(kappa_from_tables(tables, disagreement(k, weights)), index=matrix.columns)
+
+
 def confusion(matrix: pd.DataFrame, points: Sequence[int]) -> np.ndarray:
     """``(k, k)`` shares: how often one rater gave a point and another gave each point to the same image.
 
@@ -75,20 +88,20 @@ def rater_table(
 ) -> pd.DataFrame:
     """One row per rater and question (``rater_columns``); without ``items`` there are no attention checks.
 
-    ``kappa``: the mean quadratic one with the others; ``same``: the share of repeated images with the very same rating.
+    ``kappa``: of ``kappas_with_others``; ``same``: the share of repeated images with the very same rating.
     """
     repeated = self_agreement(ratings, points).set_index(["rater", "question"])["same"]
     passed = {} if items is None else checks_passed(ratings, items, questions)
-    rows = []
+    parts = [pd.DataFrame(columns=list(rater_columns(points)))]
     images = ratings[ratings["kind"] == "image"]
     for question, of_question in images.groupby("question", sort=False):
-        kappas = pairwise_kappas(rating_matrix(of_question), points).mean()
-        for rater, group in of_question.groupby("rater", sort=True):
-            given = group["rating"].dropna()
-            shares = given.value_counts(normalize=True).reindex(points, fill_value=0.0)
-            row = {"rater": rater, "question": question, "n": len(given), "cannot_judge": len(group) - len(given)}
-            row |= {"mean": given.mean(), "sd": given.std()}
-            row |= {f"share_{point}": share for point, share in shares.items()}
-            row |= {"kappa": kappas[rater], "same": repeated.get((rater, question), np.nan)}
-            rows.append({**row, "checks_passed": passed.get(rater, np.nan)})
-    return pd.DataFrame(rows, columns=list(rater_columns(points)))
+        by_rater = of_question.groupby("rater", sort=True)["rating"]
+        part = pd.DataFrame({"n": by_rater.count(), "mean": by_rater.mean(), "sd": by_rater.std()})
+        part["cannot_judge"] = by_rater.size() - part["n"]
+        shares = of_question.groupby("rater")["rating"].value_counts(normalize=True).unstack().reindex(columns=points)
+        part[[f"share_{point}" for point in points]] = shares.reindex(part.index).fillna(0.0).to_numpy()
+        part["kappa"] = kappas_with_others(rating_matrix(of_question), points)
+        part["same"] = [repeated.get((rater, question), np.nan) for rater in part.index]
+        part["checks_passed"] = [passed.get(rater, np.nan) for rater in part.index]
+        parts.append(part.reset_index().assign(question=question)[list(rater_columns(points))])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
