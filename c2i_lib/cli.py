@@ -105,6 +105,16 @@ def survey_serve(args: argparse.Namespace) -> None:
     serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url)
 
 
+def survey_restore(args: argparse.Namespace) -> None:
+    from c2i_lib.stages.survey.web import backups
+
+    folder = find_run(args.profile, args.run_dir).folder(6).parent / "06_responses"
+    backup, former = backups.restore(folder, args.backup)
+    print(f"{backups.count_answers(folder / backups.DATABASE)} answers are back, from {backup}")
+    if former:
+        print(f"what was there before is kept in {former}")
+
+
 def survey_export(args: argparse.Namespace) -> None:
     import pandas as pd
 
@@ -233,6 +243,9 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=_port, default=8642)
     command.add_argument("--public-url", help="what personal links begin with, behind a proxy")
     command.set_defaults(function=survey_serve)
+    command = survey.add_parser("restore", parents=[common], help="put a backup of the answers back")
+    command.add_argument("--backup", type=Path, help="default: the newest in 06_responses/backups")
+    command.set_defaults(function=survey_restore)
     command = survey.add_parser("export", parents=[common], help="answers as CSV, or the survey for another tool")
     command.add_argument("--format", choices=("csv", "label_studio"), default="csv", help="default: csv")
     command.add_argument("--out", type=Path, help="file or folder (default: answers.csv, or label_studio/)")

@@ -175,6 +175,8 @@ def test_two_tabs_do_not_clash(open_survey, new_page):
     press(second, "Enter", "1")
     wait_until_stored(second)
     press(second, "ArrowLeft")
+    second.evaluate("window.dispatchEvent(new Event('focus'))")
+    second.wait_for_selector("input[name=faithfulness][value='4']:checked", state="attached")
     assert chosen(first) == chosen(second) == ["3", "4"]
     items = list(site[1].items["rater_1"])
     stored = {items[0]: {"quality": 3, "faithfulness": 4}, items[1]: {"quality": 1}}
@@ -209,6 +211,72 @@ def test_answers_survive_a_lost_connection_and_a_closed_page(open_survey, new_pa
     other.wait_for_selector("#rating:not([hidden])")
     other.wait_for_selector("#saved:text-is('')", state="attached")
     assert site[1].responses.answers_of("rater_1")[items[1]] == {"quality": 4, "faithfulness": 1}
+
+
+def test_an_answer_that_is_held_up_does_not_undo_a_later_one(open_survey, new_page):
+    """The page gives up waiting, the rater changes their mind, then the first request arrives after all."""
+    site = open_survey(4)
+    page, held = new_page(), []
+    page.add_init_script(
+        "AbortSignal.timeout = () => { const c = new AbortController(); setTimeout(() => c.abort(), 500);"
+        " return c.signal; }"
+    )
+    enter(page, site)
+
+    def hold(route):
+        held.append(route.request) if not held else None
+        route.abort() if held[0] is route.request else route.continue_()
+
+    page.route("**/answers/*", hold)
+    press(page, "1")
+    page.wait_for_selector("#warning:not([hidden])")
+    page.click(".point:has(input[name=quality][value='4'])")
+    page.click("#again")
+    wait_until_stored(page)
+    item = next(iter(site[1].items["rater_1"]))
+    late = page.request.put(held[0].url, data=held[0].post_data, headers={"Content-Type": "application/json"})
+    assert late.status == 409 and site[1].responses.answers_of("rater_1")[item]["quality"] == 4
+    assert chosen(page)[0] == "4"
+
+
+def test_a_browser_that_was_asleep_does_not_undo_what_was_answered_since(open_survey, new_page):
+    """It kept an answer that it could not send; another device answered later. The rater is told."""
+    site = open_survey(4)
+    old, other = new_page(), new_page()
+    enter(old, site)
+    old.context.set_offline(True)
+    press(old, "1")
+    old.wait_for_selector("#warning:not([hidden])")
+    context = old.context
+    old.close()
+    other.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    other.wait_for_selector("#rating:not([hidden])")
+    press(other, "3")
+    wait_until_stored(other)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(other.url)
+    again.wait_for_selector("#warning:not([hidden])")
+    assert "Picture 1 has a newer answer" in again.inner_text("#warning") and chosen(again) == ["3"]
+    item = next(iter(site[1].items["rater_1"]))
+    assert site[1].responses.answers_of("rater_1")[item] == {"quality": 3}
+    press(again, "2")
+    wait_until_stored(again)
+    assert again.is_hidden("#warning") and site[1].responses.answers_of("rater_1")[item]["faithfulness"] == 2
+
+
+def test_how_long_a_picture_was_seen_is_noted(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    enter(page, site)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(600)
+    press(page, "3")
+    wait_until_stored(page)
+    press(page, "Enter", "2")
+    wait_until_stored(page)
+    seen = [row[0] for row in site[1].responses._read("SELECT seen_ms FROM history ORDER BY number")]
+    assert 500 <= seen[0] < 10_000 and 0 <= seen[1] < 500
 
 
 def test_a_rater_is_told_when_the_survey_is_closed(open_survey, new_page):

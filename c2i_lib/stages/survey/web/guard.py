@@ -7,7 +7,7 @@ Ignored: tokens, and what a request asks for (``server.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from c2i_lib.study import QUESTIONS
 
 Question = Literal[QUESTIONS]
+Version = Annotated[StrictInt, Field(ge=1, lt=2**53)]
 BODY_LIMIT = 16 * 1024  # bytes
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a PNG needs; other chunks can hold text
 _HEADERS = {
@@ -36,16 +37,20 @@ class _Body(BaseModel):
 
 
 class Answer(_Body):
-    """A rating, or None for "cannot judge"."""
+    """A rating, or None for "cannot judge". ``version`` grows with each answer of a rater to a question of an item;
+    ``seen_ms``: how long they had seen the picture, in milliseconds."""
 
     question: Question
     rating: StrictInt | None
+    version: Version
+    seen_ms: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = None
 
 
 class Comment(_Body):
-    """What a rater typed about one picture."""
+    """What a rater typed about one picture; ``version`` as in ``Answer``."""
 
     comment: StrictStr = Field(max_length=2000)
+    version: Version
 
 
 class Closing(_Body):

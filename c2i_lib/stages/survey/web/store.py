@@ -1,7 +1,8 @@
 """What raters have answered, in one SQLite file that survives a crash at any moment.
 
-In: answers, comments and consents, one at a time. Out: the same, as tables. An answer is on the disk before the call
-that stores it returns (write-ahead log, ``synchronous=FULL``). Ignored: what is asked and who may ask (``server.py``).
+In: answers, comments and consents, one at a time, each with its version. Out: the same, as tables, and every change
+that ever was. An answer is on the disk before the call that stores it returns. A version that is older than the stored
+one changes nothing, whenever it arrives. Ignored: what is asked and who may ask (``server.py``).
 """
 
 from __future__ import annotations
@@ -13,39 +14,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from c2i_lib.errors import C2IError
-from c2i_lib.stages.survey.formats.answers import COLUMNS
-from c2i_lib.study import QUESTIONS
+from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS
+from c2i_lib.stages.survey.web.database import WAIT, check_ours, connect, explained, prepare
 
-_APPLICATION = 0x63326931  # "c2i1", in the header of our databases: tells them from other people's
-_WAIT = 10  # seconds for another process's lock
-_SCHEMA = f"""
-PRAGMA application_id = {_APPLICATION};
-CREATE TABLE raters (
-    rater TEXT PRIMARY KEY,
-    token TEXT NOT NULL UNIQUE CHECK (length(token) >= 43),
-    consented_at TEXT
-) STRICT;
-CREATE TABLE answers (
-    rater TEXT NOT NULL REFERENCES raters,
-    item_id TEXT NOT NULL,
-    question TEXT NOT NULL CHECK (question IN {QUESTIONS}),
-    rating INTEGER CHECK (rating >= 1), -- NULL: cannot judge
-    answered_at TEXT NOT NULL,
-    PRIMARY KEY (rater, item_id, question)
-) STRICT;
-CREATE TABLE comments (
-    rater TEXT NOT NULL REFERENCES raters,
-    item_id TEXT NOT NULL,
-    comment TEXT NOT NULL,
-    PRIMARY KEY (rater, item_id)
-) STRICT;
-CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-INSERT INTO settings VALUES ('closed', 0);
-"""
+
+class Kept(NamedTuple):
+    """What the database holds after a change was offered: ``stored`` says whether it is that change."""
+
+    stored: bool
+    value: int | str | None
+    version: int
 
 
 def now() -> str:
@@ -53,27 +36,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """A file that SQLite cannot read as a ``C2IError``. Locks and full disks stay what they are."""
-    try:
-        yield
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        raise C2IError(
-            f"{path} should be a database of answers, but SQLite says: {error}. If it was damaged, put a copy back; "
-            "if it holds no answers that you need, move it away and a new one is made"
-        ) from error
-
-
-def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        raise C2IError(f"{path} is a database of another program, not of answers: move it away and start again")
-
-
 class Responses:
-    """The answers of one run. Several processes may use one file; threads share one connection and take turns.
+    """The answers of one run. Several processes may use one file; threads share a connection that writes and one that
+    reads, so that nobody who reads waits for somebody who waits to write.
 
     Raises ``C2IError`` when ``path`` is damaged or another program's database.
     """
@@ -82,34 +47,23 @@ class Responses:
         self.path = Path(path)
         # Links and answers are private; whoever wants a shared folder can loosen it.
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._connection = connect(self.path)
         try:
-            with _explained(self.path):
-                self._open()
-        except Exception:
+            with explained(self.path):
+                prepare(self._connection, self.path)
+        except BaseException:
             self._connection.close()
             raise
-
-    def _open(self) -> None:
-        run = self._connection.execute
-        if run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            _check_ours(self._connection, self.path)
-        state = run("PRAGMA quick_check(1)").fetchone()[0]
-        if state != "ok":
-            raise sqlite3.DatabaseError(state.splitlines()[-1])
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        run("PRAGMA foreign_keys = ON")
-        with self._writing():
-            if not run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                for statement in _SCHEMA.split(";\n"):
-                    run(statement)
+        self._reader = connect(self.path)
+        self._reader.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it is on the disk afterwards, or nothing."""
-        with self._lock:
+        if not self._write_lock.acquire(timeout=WAIT):
+            raise sqlite3.OperationalError("database is locked: an earlier write still waits")
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -122,14 +76,17 @@ class Responses:
                 if self._connection.in_transaction:  # a full disk leaves it open
                     self._connection.rollback()
                 raise
+        finally:
+            self._write_lock.release()
 
     def _read(self, query: str, *values: object) -> list[tuple]:
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
+        with self._read_lock:
+            return self._reader.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file. Nothing is lost without it."""
-        with self._lock:
+        with self._write_lock, self._read_lock:
+            self._reader.close()
             self._connection.close()
 
     def add_raters(self, raters: Iterable[str]) -> dict[str, str]:
@@ -148,26 +105,56 @@ class Responses:
             query = "UPDATE raters SET consented_at = coalesce(consented_at, ?) WHERE rater = ?"
             connection.execute(query, (now(), rater))
 
-    def answer(self, rater: str, item_id: str, question: str, rating: int | None) -> None:
-        """Store an answer, in place of an earlier one; None is "cannot judge".
+    def answer(
+        self,
+        rater: str,
+        item_id: str,
+        question: str,
+        rating: int | None,
+        version: int | None = None,
+        seen_ms: int | None = None,
+    ) -> Kept:
+        """Store an answer, in place of one of an earlier version; None is "cannot judge".
 
-        Raises ``sqlite3.IntegrityError`` for a rater, question or rating that cannot be.
+        ``version``: by default the next one. ``seen_ms``: how long the rater had seen the picture, in milliseconds.
+        An answer that comes twice is stored once. Raises ``sqlite3.IntegrityError`` for a rater, question or rating
+        that cannot be.
         """
         with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET rating = excluded.rating, answered_at = excluded.answered_at",
-                (rater, item_id, question, rating, now()),
-            )
+            key = (rater, item_id, question)
+            query = "SELECT rating, version FROM answers WHERE rater = ? AND item_id = ? AND question = ?"
+            found = connection.execute(query, key).fetchone()
+            kept = _compare(found, rating, version)
+            if kept.stored and (found is None or kept.version > found[1]):
+                moment = now()
+                connection.execute(
+                    "INSERT INTO answers (rater, item_id, question, rating, answered_at, version) "
+                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rating = excluded.rating, "
+                    "answered_at = excluded.answered_at, version = excluded.version",
+                    (*key, rating, moment, kept.version),
+                )
+                old = found and _told(found[0])
+                _note(connection, (*key, old, _told(rating), kept.version, moment, seen_ms))
+        return kept
 
-    def comment(self, rater: str, item_id: str, text: str) -> None:
-        """Store a comment, in place of an earlier one; an empty one removes it."""
+    def comment(self, rater: str, item_id: str, text: str, version: int | None = None) -> Kept:
+        """Store a comment, in place of one of an earlier version; an empty one removes it. ``version``: as in
+        ``answer``."""
+        text = text.replace("\0", "")  # no CSV reader takes a NUL, and no rater means one
+        text = text if text.strip() else ""
         with self._writing() as connection:
-            if text.strip():
-                query = "INSERT INTO comments VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET comment = excluded.comment"
-                connection.execute(query, (rater, item_id, text))
-            else:
-                connection.execute("DELETE FROM comments WHERE rater = ? AND item_id = ?", (rater, item_id))
+            query = "SELECT comment, version FROM comments WHERE rater = ? AND item_id = ?"
+            found = connection.execute(query, (rater, item_id)).fetchone()
+            kept = _compare(found, text, version)
+            if kept.stored and (found is None or kept.version > found[1]):
+                connection.execute(
+                    "INSERT INTO comments (rater, item_id, comment, version) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET comment = excluded.comment, version = excluded.version",
+                    (rater, item_id, text, kept.version),
+                )
+                old = found[0] if found else None
+                _note(connection, (rater, item_id, "comment", old, text, kept.version, now(), None))
+        return kept
 
     def consented(self, rater: str) -> bool:
         """Whether a rater has agreed to take part."""
@@ -182,7 +169,18 @@ class Responses:
 
     def comments_of(self, rater: str) -> dict[str, str]:
         """A rater's comments: item → comment."""
-        return dict(self._read("SELECT item_id, comment FROM comments WHERE rater = ?", rater))
+        return dict(self._read("SELECT item_id, comment FROM comments WHERE rater = ? AND comment != ''", rater))
+
+    def versions_of(self, rater: str) -> dict[str, dict[str, int]]:
+        """The versions of a rater's answers and comments: item → question or "comment" → version."""
+        versions: dict[str, dict[str, int]] = {}
+        query = (
+            "SELECT item_id, question, version FROM answers WHERE rater = ?1 UNION ALL "
+            "SELECT item_id, 'comment', version FROM comments WHERE rater = ?1"
+        )
+        for item_id, field, version in self._read(query, rater):
+            versions.setdefault(item_id, {})[field] = version
+        return versions
 
     def progress(self) -> dict[str, tuple[str | None, int, str | None]]:
         """Rater → when they agreed, how many answers they gave, and when the last."""
@@ -203,6 +201,26 @@ class Responses:
             connection.execute("UPDATE settings SET value = ? WHERE name = 'closed'", (int(value),))
 
 
+def _compare(found: tuple | None, value: int | str | None, version: int | None) -> Kept:
+    """What is to be kept of a stored ``(value, version)``, if any, and an offered one."""
+    if found is None:
+        return Kept(True, value, 1 if version is None else version)
+    if version is None or version > found[1]:
+        return Kept(True, value, found[1] + 1 if version is None else version)
+    return Kept(version == found[1] and value == found[0], *found)
+
+
+def _told(rating: int | None) -> str:
+    return CANNOT_JUDGE if rating is None else str(rating)
+
+
+def _note(connection: sqlite3.Connection, change: tuple) -> None:
+    connection.execute(
+        "INSERT INTO history (rater, item_id, field, old, new, version, at, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        change,
+    )
+
+
 def read_answers(path: Path) -> pd.DataFrame:
     """All answers, also while a server writes more: ``rater, item_id, question, rating`` (NaN: cannot judge),
     ``answered_at`` (ISO text, UTC) and ``comment`` (the item's, on each of its answers; otherwise empty). A comment on
@@ -220,10 +238,10 @@ def read_answers(path: Path) -> pd.DataFrame:
     # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
     file = path.resolve()
     mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
-    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=_WAIT)
+    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=WAIT)
     try:
-        with _explained(path):
-            _check_ours(connection, path)
+        with explained(path):
+            check_ours(connection, path)
             rows = connection.execute(query).fetchall()
     finally:
         connection.close()

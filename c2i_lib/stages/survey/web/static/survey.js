@@ -1,5 +1,6 @@
 // The rater's page. An answer is shown at once, kept in this browser until the server has stored it, and sent again
-// until it has. What the server says replaces what is shown here, but never an answer that is still on its way.
+// until it has. What the server says replaces what is shown here, but never an answer that is still on its way. Every
+// answer has a version, by which the server tells the newest, whenever and from wherever it arrives.
 "use strict";
 
 const place = location.pathname; // the personal link, under which everything is found
@@ -14,7 +15,8 @@ let changes = 0; // made on this page; tells whether an answer of the server is 
 let failures = 0;
 let sending = false;
 let wakeUp = null; // ends the wait before the next attempt
-const pending = new Map(); // "item/question" or "item/comment" → value to be sent
+let ahead = 0; // milliseconds by which the server's clock is ahead of this one
+const pending = new Map(); // "item/question" or "item/comment" → {value, version, seen} to be sent
 
 // ---- answers on their way, kept in the browser so that closing the page does not lose them ----
 
@@ -23,8 +25,11 @@ const kept = {
   set(key, value) {
     try { localStorage.setItem(this.name(key), JSON.stringify(value)); } catch { /* a browser may refuse: memory it is */ }
   },
-  remove(key) {
-    try { localStorage.removeItem(this.name(key)); } catch { /* as above */ }
+  remove(key, version) { // another window may have kept a later one meanwhile
+    try {
+      const change = JSON.parse(localStorage.getItem(this.name(key)));
+      if (!version || change?.version === version) localStorage.removeItem(this.name(key));
+    } catch { /* as above */ }
   },
   load() {
     try {
@@ -32,18 +37,53 @@ const kept = {
       for (const name of Object.keys(localStorage).filter((name) => name.startsWith(start))) {
         const key = name.slice(start.length);
         const known = state.items.some((item) => key.startsWith(`${item.item_id}/`)); // not of an earlier survey
-        if (known) pending.set(key, JSON.parse(localStorage.getItem(name)));
+        const change = JSON.parse(localStorage.getItem(name));
+        if (known && change && change.version) pending.set(key, change);
         else this.remove(key);
       }
     } catch { /* as above */ }
   },
 };
 
+// How long the picture of each item has been in front of the rater, in milliseconds.
+const watch = {
+  item: "", since: 0, before: new Map(),
+  of(item) {
+    const now = item === this.item && this.since ? performance.now() - this.since : 0;
+    return Math.round((this.before.get(item) ?? 0) + now);
+  },
+  stop() {
+    this.before.set(this.item, this.of(this.item));
+    this.since = 0;
+  },
+  start(item) {
+    if (item === this.item && this.since) return;
+    this.stop();
+    this.item = item;
+    this.since = performance.now();
+  },
+};
+
+function watchPicture() {
+  const picture = get("picture");
+  const seen = view === "rating" && !document.hidden && picture.complete && picture.naturalWidth;
+  if (seen) watch.start(state.items[current].item_id);
+  else watch.stop();
+}
+
+// The server's time, and more than every version that this page knows: a later answer has a later version.
+function nextVersion(item, field) {
+  const known = Math.max(item.versions[field] ?? 0, pending.get(`${item.item_id}/${field}`)?.version ?? 0);
+  return Math.max(known + 1, Math.round(Date.now() + ahead));
+}
+
 function record(item, field, value) {
   const key = `${item.item_id}/${field}`;
-  pending.set(key, value);
-  kept.set(key, value);
+  const change = { value, version: nextVersion(item, field), seen: watch.of(item.item_id) };
+  pending.set(key, change);
+  kept.set(key, change);
   changes += 1;
+  if (!failures) warn("");
   draw();
   send();
 }
@@ -57,7 +97,9 @@ async function ask(path, method, body) {
   }
   const response = await fetch(place + path, options);
   if (response.status >= 500) throw new Error(`status ${response.status}`);
-  return { status: response.status, data: await response.json() };
+  const data = await response.json();
+  if (data.now) ahead = data.now - Date.now();
+  return { status: response.status, data };
 }
 
 async function send() {
@@ -73,20 +115,23 @@ async function send() {
 
 async function sendAll() {
   while (pending.size) {
-    const [key, value] = pending.entries().next().value;
+    const [key, { value, version, seen }] = pending.entries().next().value;
     const [itemId, field] = key.split("/");
     drawSaved();
     try {
-      const body = field === "comment" ? { comment: value } : { question: field, rating: value };
+      const body = field === "comment"
+        ? { comment: value, version }
+        : { question: field, rating: value, version, seen_ms: seen };
       const { status, data } = await ask(`/answers/${itemId}`, "PUT", body);
       reached();
-      if (status === 409) return refused(status, data); // kept in the browser: the survey may open again
-      if (pending.get(key) === value) {
+      if (status === 409 && !data.versions) return refused(status, data); // kept in the browser: the survey may open again
+      if (pending.get(key)?.version === version) {
         pending.delete(key);
-        kept.remove(key);
+        kept.remove(key, version);
       }
-      if (status === 200) take(data);
-      else refused(status, data);
+      if (status === 200 || status === 409) takeChange(data);
+      if (status === 409) older(data);
+      else if (status !== 200) refused(status, data);
     } catch {
       failures += 1;
       warn(`The server cannot be reached. ${count(pending.size, "answer is", "answers are")} not stored yet, and will be ` +
@@ -95,6 +140,21 @@ async function sendAll() {
       await pause(Math.min(20000, 500 * 2 ** failures));
     }
   }
+}
+
+// The server holds a newer answer, from another window or device; this page shows that one from now on.
+function older(data) {
+  const number = state.items.findIndex((item) => item.item_id === data.item_id) + 1;
+  warn(`Picture ${number} has a newer answer from another window or device, which counts. The one from here was not stored.`);
+}
+
+function takeChange(data) {
+  const item = state.items.find((known) => known.item_id === data.item_id);
+  if (!item) return;
+  Object.assign(item.answers, data.answers ?? {});
+  Object.assign(item.versions, data.versions);
+  item.comment = data.comment ?? item.comment;
+  draw();
 }
 
 function reached() {
@@ -141,7 +201,7 @@ function take(fresh) {
 
 const answerOf = (item, name) => {
   const key = `${item.item_id}/${name}`;
-  return pending.has(key) ? pending.get(key) : item.answers[name];
+  return pending.has(key) ? pending.get(key).value : item.answers[name];
 };
 const openQuestions = (item) => state.questions.filter((question) => !isAnswered(answerOf(item, question.name)));
 const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
@@ -198,6 +258,7 @@ function draw() {
   drawSaved();
   if (view === "rating") drawItem(state.items[current]);
   if (view === "end") drawEnd();
+  watchPicture();
 }
 
 const pictureOf = (item) => `${place}/pictures/${item.item_id}.png`;
@@ -337,10 +398,14 @@ get("next").addEventListener("click", () => move(current + 1));
 get("back").addEventListener("click", () => move(state.items.length - 1));
 get("again").addEventListener("click", () => { if (wakeUp) wakeUp(); refresh(); });
 get("comment").addEventListener("input", () => record(state.items[current], "comment", get("comment").value));
+get("picture").addEventListener("load", watchPicture);
 get("picture").addEventListener("error", () => { get("no-picture").hidden = false; });
 get("reload").addEventListener("click", () => { get("picture").removeAttribute("src"); draw(); });
 document.addEventListener("keydown", onKey);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+document.addEventListener("visibilitychange", () => {
+  watchPicture();
+  if (!document.hidden) refresh();
+});
 for (const name of ["focus", "online", "pageshow"]) window.addEventListener(name, refresh);
 window.addEventListener("beforeunload", (event) => { if (pending.size) event.preventDefault(); });
 start();
