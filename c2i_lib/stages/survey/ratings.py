@@ -42,10 +42,10 @@ def simulate_answers(
     for question in QUESTIONS:
         quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
         impression = rows["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
-        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in rows["rater"].unique()}
-        noise = np.concatenate(
-            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(rows)]
-        )
+        severity = {rater: _normal(seed, question, rater) for rater in rows["rater"].unique()}
+        # By the picture's own id: the same noise in another order, survey or version of c2i.
+        keys = rows[["rater", "kind", "image_id"]].itertuples(index=False)
+        noise = np.array([_normal(seed, question, *key) for key in keys])
         share = ITEM_SHARE[question]
         latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * rows["rater"].map(severity).to_numpy()
         latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
@@ -56,13 +56,9 @@ def simulate_answers(
     return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
 
 
-def _by_rater(rows: pd.DataFrame) -> Iterable:
-    return rows.groupby(["rater", "survey"], sort=False)
-
-
-def _normal(*parts: object, n: int) -> np.ndarray:
-    """``n`` standard normal numbers that depend on ``parts`` alone."""
-    return np.random.default_rng(seed_of(*parts)).normal(size=n)
+def _normal(*parts: object) -> float:
+    """A standard normal number that depends on ``parts`` alone."""
+    return np.random.default_rng(seed_of(*parts)).normal()
 
 
 def import_answers(
