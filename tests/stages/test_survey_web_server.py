@@ -18,6 +18,7 @@ from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.stages.survey import formats
 from c2i_lib.stages.survey.web.database import WAIT
+from c2i_lib.stages.survey.web.instructions import Instructions
 from c2i_lib.stages.survey.web.served import ServedSurvey
 from c2i_lib.stages.survey.web.server import create_app, listen, serve
 from c2i_lib.stages.survey.web.store import read_answers
@@ -143,6 +144,7 @@ REFUSED = {
     "a form that closes": (415, "POST", "/researcher/{researcher}/closed", {"data": {"closed": "true"}}),
     "a rater at the researcher's door": (404, "GET", "/researcher/{token}", {}),
     "a rater who exports": (404, "GET", "/researcher/{token}/answers.csv", {}),
+    "a table that is none": (404, "GET", "/researcher/{researcher}/raters.csv", {}),
     "a rater who closes": (404, "POST", "/researcher/{token}/closed", {"json": {"closed": True}}),
     "text that closes": (422, "POST", "/researcher/{researcher}/closed", {"json": {"closed": "yes"}}),
     "another method": (405, "DELETE", "{answers}", {"headers": {"Content-Type": "application/json"}}),
@@ -315,7 +317,7 @@ def test_the_researcher_sees_progress_and_links(site, anna, researcher):
 
 def test_instructions_are_markdown_in_which_html_does_nothing(site, anna):
     """The researcher may edit them while the server runs; a picture could be a request to another host."""
-    path = site[1].instructions_path
+    path = site[1].instructions.path
     default = path.read_text(encoding="utf-8")
     assert "<h1>Rating pictures</h1>" in page_of(anna).text
     hostile = "# Title\n<script>alert(1)</script> *well* ![x](https://evil.example/x.png) [y](javascript:alert(1))"
@@ -324,6 +326,33 @@ def test_instructions_are_markdown_in_which_html_does_nothing(site, anna):
     path.write_text(default, encoding="utf-8")
     assert "<h1>Title</h1>" in page and "<em>well</em>" in page and "&lt;script&gt;" in page
     assert "<script>alert" not in page and 'src="https' not in page and 'href="javascript' not in page
+
+
+def test_consent_names_the_text_that_was_read(tmp_path, capsys):
+    """Also one that was changed while a rater was reading; a text that nobody was shown is refused."""
+    with served(make_run(tmp_path / "run", raters=("rater_1", "rater_2", "rater_3"))) as (base_url, survey):
+        links = [f"{base_url}/r/{survey.tokens[rater]}" for rater in sorted(survey.tokens)]
+        digests = [re.search('data-text="(.*)"', httpx.get(links[0]).text)[1]]
+        survey.instructions.path.write_text("Another text, in UTF-8: ä", encoding="utf-8")
+        digests += [re.search('data-text="(.*)"', httpx.get(links[1]).text)[1]]
+        for link, digest in zip(links, digests, strict=False):
+            assert httpx.post(link + "/consent", json={"text": digest}).status_code == 200
+        assert httpx.post(links[2] + "/consent", json={"text": "0" * 64}).status_code == 412
+        for broken in ("Noch ein Text: ä".encode("latin-1"), b" ", None):
+            survey.instructions.path.write_bytes(broken) if broken else survey.instructions.path.unlink()
+            page = httpx.get(links[2])
+            assert page.status_code == 200 and "Another text" in page.text, "the last good one"
+        assert "not in UTF-8" in capsys.readouterr().out
+        consents = httpx.get(f"{base_url}/researcher/{RESEARCHER}/consents.csv").text
+    (tmp_path / "consents.csv").write_text(consents, encoding="utf-8", newline="")
+    table = pd.read_csv(tmp_path / "consents.csv", index_col="rater")
+    assert (
+        list(table["text_sha256"].dropna()) == digests == [Instructions.digest(text) for text in table["text"].dropna()]
+    )
+    assert table["consented_at"].notna().tolist() == [True, True, False]
+    survey.instructions.path.write_bytes(b"\xff")
+    with pytest.raises(C2IError, match="Save it as UTF-8"):
+        Instructions(survey.instructions.path, survey.instructions.path)
 
 
 def test_pages_hold_no_script_and_are_not_kept_by_caches(site, anna, researcher):
@@ -341,7 +370,7 @@ def test_a_restart_keeps_links_and_answers(tmp_path):
         tokens, item = survey.tokens, next(iter(survey.items["rater_1"]))
         survey.responses.consent("rater_1")
         survey.responses.answer("rater_1", item, "quality", 4)
-        survey.instructions_path.write_text("# Mine", encoding="utf-8")
+        survey.instructions.path.write_text("# Mine", encoding="utf-8")
     with served(run) as (base_url, survey):
         assert survey.tokens == tokens
         assert httpx.get(f"{base_url}/r/{tokens['rater_1']}/state").json()["items"][0]["answers"] == {"quality": 4}

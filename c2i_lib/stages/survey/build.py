@@ -120,17 +120,23 @@ def _shuffled(items: pd.DataFrame, random: np.random.Generator) -> list[str]:
     return order
 
 
+def order_of(items: pd.DataFrame, rater: str, surveys: list[str], seed: int) -> pd.DataFrame:
+    """One rater's ``rater, survey, position, item_id``: the items of ``surveys``, each in an order of their own."""
+    rows = []
+    for survey in surveys:
+        random = np.random.default_rng(seed_of(seed, rater, survey))
+        rows += [(rater, survey, item_id) for item_id in _shuffled(items[items["survey"] == survey], random)]
+    order = pd.DataFrame(rows, columns=["rater", "survey", "item_id"])
+    order.insert(2, "position", np.arange(1, len(rows) + 1))
+    return order
+
+
 def order_items(items: pd.DataFrame, settings: Survey, seed: int) -> pd.DataFrame:
     """``rater, survey, position, item_id``: every rater sees the items of a survey in another order."""
     parts = []
     for number, (rater, surveys) in enumerate(name_raters(settings).items()):
-        rotated = surveys[number % len(surveys) :] + surveys[: number % len(surveys)]
-        rows = []
-        for survey in rotated:
-            random = np.random.default_rng(seed_of(seed, rater, survey))
-            rows += [(rater, survey, item_id) for item_id in _shuffled(items[items["survey"] == survey], random)]
-        parts.append(pd.DataFrame(rows, columns=["rater", "survey", "item_id"]))
-        parts[-1].insert(2, "position", np.arange(1, len(rows) + 1))
+        turn = number % len(surveys)
+        parts.append(order_of(items, rater, surveys[turn:] + surveys[:turn], seed))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -19,6 +19,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import seed_of, write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.stages.survey import formats
+from c2i_lib.stages.survey.raters import read_orders
 from c2i_lib.stages.survey.responses import gather_answers, responses_folder
 from c2i_lib.statistics.simulation import RATER_SHARE, rate
 from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
@@ -79,7 +80,7 @@ def import_answers(
             "this run simulates its raters (survey.simulate_raters is true), so it takes no answers of people: "
             "make a run with -p survey.simulate_raters=false"
         )
-    items, orders = (read_table(Path(survey_dir) / f"{name}.parquet") for name in ("items", "orders"))
+    items, orders = read_table(Path(survey_dir) / "items.parquet"), read_orders(survey_dir)
     folder, tables, notes = responses_folder(survey_dir), {}, []
     for path in map(Path, files):
         table = formats.read_answers(path, items, settings, kind, mapping, rater_column)

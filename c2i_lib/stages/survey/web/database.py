@@ -67,7 +67,30 @@ CREATE TRIGGER history_is_not_changed BEFORE UPDATE ON history BEGIN SELECT RAIS
 
 CREATE TRIGGER history_is_not_deleted BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history only grows'); END
 """
-_STEPS = (_FIRST, _VERSIONS)  # never change one: append another
+# Raters that came while the study ran have their orders here; those left out do not count; texts are what raters agreed
+# to; 'raters' counts changes of them.
+_RATERS = """
+ALTER TABLE raters ADD COLUMN consent_sha256 TEXT
+
+ALTER TABLE raters ADD COLUMN withdrawn_at TEXT
+
+ALTER TABLE raters ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0
+
+ALTER TABLE raters ADD COLUMN replaces TEXT
+
+CREATE TABLE orders (
+    rater TEXT NOT NULL REFERENCES raters,
+    survey TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    item_id TEXT NOT NULL,
+    PRIMARY KEY (rater, position)
+) STRICT
+
+CREATE TABLE texts (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT
+
+INSERT INTO settings VALUES ('raters', 0)
+"""
+_STEPS = (_FIRST, _VERSIONS, _RATERS)  # never change one: append another
 
 
 @contextmanager
@@ -101,6 +124,28 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 def connect(path: Path, wait: float = WAIT) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time; transactions are begun and ended by hand."""
     return sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+
+
+def read(path: Path, query: str, needs: int = 1) -> list[tuple]:
+    """The rows of a query, also while a server writes; none where the database is of an earlier version than ``needs``,
+    which had no such tables. Writes nothing.
+
+    Raises ``C2IError`` when the file is missing, damaged or another program's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise C2IError(f"{path} does not exist: there are no answers before the survey has been served")
+    # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
+    file = path.resolve()
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
+    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=WAIT)
+    try:
+        with explained(path):
+            check_ours(connection, path)
+            found = max(1, connection.execute("PRAGMA user_version").fetchone()[0])
+            return connection.execute(query).fetchall() if found >= needs else []
+    finally:
+        connection.close()
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -53,6 +53,12 @@ class Comment(_Body):
     version: Version
 
 
+class Consent(_Body):
+    """``text``: the SHA-256 of the text that was agreed to; by default the one that is shown now."""
+
+    text: StrictStr = Field("", max_length=64)
+
+
 class Closing(_Body):
     """Whether the survey takes no more answers."""
 
@@ -62,8 +68,8 @@ class Closing(_Body):
 class Guard:
     """Refuses what no page of ours sends, before anything reads it, and adds protective headers to every answer."""
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, prefix: str = ""):
+        self.app, self.prefix = app, prefix
 
     @staticmethod
     def _refusal(method: str, headers: Headers) -> tuple[int, str] | None:
@@ -80,6 +86,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if self.prefix and scope["path"].startswith(f"{self.prefix}/"):  # of a proxy that leaves it on
+            scope = dict(scope, path=scope["path"].removeprefix(self.prefix))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -107,12 +115,12 @@ class Guard:
         return await self.app(scope, receive_again, send_with_headers)
 
 
-def protect(app: FastAPI, host_names: Iterable[str]) -> None:
+def protect(app: FastAPI, host_names: Iterable[str], prefix: str = "") -> None:
     """Let ``app`` answer to ``host_names`` alone, so that no page of another name reaches it (DNS rebinding), and put
-    ``Guard`` before it."""
+    ``Guard`` before it. ``prefix``: what a proxy puts before every path, such as "/study"."""
     names = [f"[{name}]" if ":" in name else name for name in host_names]  # as a Host header has them
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, prefix=prefix)
 
 
 def without_metadata(png: bytes) -> bytes:

@@ -13,9 +13,10 @@ from pathlib import Path
 from fastapi import HTTPException
 
 from c2i_lib.errors import C2IError
-from c2i_lib.records.files import atomic_path
 from c2i_lib.records.stage import read_table, run_command
+from c2i_lib.stages.survey.raters import read_orders
 from c2i_lib.stages.survey.web.backups import DATABASE, Backups, refuse_lost_answers
+from c2i_lib.stages.survey.web.instructions import Instructions
 from c2i_lib.stages.survey.web.store import Kept, Responses
 from c2i_lib.study import QUESTIONS
 
@@ -38,37 +39,44 @@ class ServedSurvey:
         if not (folder / "orders.parquet").is_file():
             raise C2IError(f"{folder} holds no survey: run notebook 06, or {run_command(run_folder, '--to', '6')}")
         items, orders = read_table(folder / "items.parquet"), read_table(folder / "orders.parquet")
-        self.pictures = folder / "pictures"
+        self.survey_dir, self.pictures = folder, folder / "pictures"
         lost = [name for name in items["item_id"] if not self.picture_path(name).is_file()]
         lost += sorted(set(orders["item_id"]) - set(items["item_id"]))
         if lost:
             raise C2IError(
                 f"{folder} has no picture of item {lost[0]} ({len(lost)} are missing): run notebook 06 again"
             )
-        concept_of = items.set_index("item_id")["concept"].fillna("").astype(str).to_dict()
-        orders = orders.sort_values(["rater", "position"], kind="stable")
         # Only ids and concepts: a rater's page cannot tell what is not here.
-        self.items = {
-            rater: {item_id: concept_of[item_id] for item_id in own["item_id"]}
-            for rater, own in orders.groupby("rater", sort=False)
-        }
-        self.surveys = {rater: list(dict.fromkeys(own["survey"])) for rater, own in orders.groupby("rater")}
+        self.concepts = items.set_index("item_id")["concept"].fillna("").astype(str).to_dict()
         self.folder = run_folder / "06_responses"
-        self.instructions_path = self.folder / "instructions.md"
         refuse_lost_answers(self.folder)
         self.responses = Responses(self.folder / DATABASE)
         self.backups = Backups(self.responses.path)
         self._check_same_survey()
-        self.tokens = self.responses.add_raters(self.items)
+        self.responses.add_raters(orders["rater"].unique())
+        self.instructions = Instructions(self.folder / "instructions.md", STATIC / "instructions.md")
+        self._changes = -1
+        self.follow()
+
+    def follow(self) -> None:
+        """Take in who was added or withdrawn since (``survey raters``)."""
+        changes = self.responses.changes_of_raters
+        if changes == self._changes:
+            return
+        orders = read_orders(self.survey_dir).sort_values("position", kind="stable").groupby("rater", sort=False)
+        self.items = {rater: {item: self.concepts[item] for item in own["item_id"]} for rater, own in orders}
+        self.surveys = {rater: list(dict.fromkeys(own["survey"])) for rater, own in orders}
+        known = self.responses.raters()
+        self.tokens = {rater: known[rater][0] for rater in self.items}
         # Looked up by hash, so that the time of a look-up tells nothing about a token.
         self._rater_of = {self._digest(token): rater for rater, token in self.tokens.items()}
-        if not self.instructions_path.is_file():
-            with atomic_path(self.instructions_path) as temporary:
-                temporary.write_bytes((STATIC / "instructions.md").read_bytes())
+        self.withdrawn = {rater: when for rater, (_, when) in known.items() if when}
+        self._gone = {self._digest(token) for token, when in known.values() if when}
+        self._changes = changes
 
     def _check_same_survey(self) -> None:
-        for rater in self.responses.progress():
-            strange = set(self.responses.answers_of(rater)) - set(self.items.get(rater, {}))
+        for rater in self.responses.raters():
+            strange = set(self.responses.answers_of(rater)) - set(self.concepts)
             if strange:
                 raise C2IError(
                     f"{self.responses.path} holds {rater}'s answers to {len(strange)} items that are not in this "
@@ -84,8 +92,11 @@ class ServedSurvey:
 
     def rater(self, token: str, item_id: str | None = None) -> str:
         """Whose token this is. 404 when it is nobody's, or when ``item_id`` is none of this rater's items."""
+        self.follow()
         rater = self._rater_of.get(self._digest(token))
-        if rater is None or (item_id is not None and item_id not in self.items[rater]):
+        if self._digest(token) in self._gone:
+            raise HTTPException(404, "Your part in this survey has ended. Thank you for taking part.")
+        if rater is None or (item_id is not None and item_id not in self.items.get(rater, {})):
             raise HTTPException(404, "This link is not valid. Please ask the researcher for your personal link.")
         return rater
 
@@ -107,20 +118,24 @@ class ServedSurvey:
         return {"item_id": item_id, **value, "versions": {field: kept.version}, "now": _now_ms()}
 
     def progress(self, base_url: str) -> list[dict]:
-        """One row per rater, for the researcher."""
+        """One row per rater, for the researcher; those who have withdrawn come last and have no link."""
+        self.follow()
         given = self.responses.progress()
-        return [
+        rows = [
             {"rater": rater, "surveys": ", ".join(self.surveys[rater]), "link": f"{base_url}/r/{self.tokens[rater]}"}
-            | {"consented_at": given[rater][0], "answered": given[rater][1], "last": given[rater][2]}
             | {"total": len(QUESTIONS) * len(items)}
             for rater, items in self.items.items()
         ]
+        rows += [
+            {"rater": rater, "surveys": "withdrawn", "link": "", "total": given[rater][1]} for rater in self.withdrawn
+        ]
+        return [row | dict(zip(("consented_at", "answered", "last"), given[row["rater"]], strict=True)) for row in rows]
 
     def comments(self) -> list[dict]:
         """All comments, with the concept of their item."""
         return [
-            {"rater": rater, "concept": items[item_id], "item_id": item_id, "comment": comment}
-            for rater, items in self.items.items()
+            {"rater": rater, "concept": self.concepts[item_id], "item_id": item_id, "comment": comment}
+            for rater in self.responses.raters()
             for item_id, comment in self.responses.comments_of(rater).items()
-            if item_id in items
+            if item_id in self.concepts
         ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 import secrets
 import socket
 import sqlite3
@@ -20,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pandas as pd
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,12 +31,12 @@ from starlette.background import BackgroundTask
 
 from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.records.files import atomic_path
-from c2i_lib.stages.survey.formats import answers_csv
+from c2i_lib.stages.survey.raters import write_links
+from c2i_lib.stages.survey.responses import TABLES, tables_csv
+from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_files
 from c2i_lib.stages.survey.web.database import WAIT
-from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, protect, without_metadata
+from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, protect, without_metadata
 from c2i_lib.stages.survey.web.served import STATIC, ServedSurvey
-from c2i_lib.stages.survey.web.store import read_answers
 from c2i_lib.study import QUESTIONS
 
 _SERVED = {
@@ -45,6 +45,7 @@ _SERVED = {
     "survey.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
+_PREFIX = re.compile(r"(/[\w.~-]+)*")  # of the path, behind a proxy that serves other things, too
 _EVERYWHERE = ("0.0.0.0", "::")  # hosts that mean: all addresses of this machine
 
 
@@ -78,17 +79,23 @@ def create_app(
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
     address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname:
-        raise C2IError(f"the survey's address should be like https://survey.example.org, found {base_url!r}")
+    wrong = address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname
+    if wrong or not _PREFIX.fullmatch(address.path) or address.query or address.fragment:
+        raise C2IError(
+            f"the survey's address should be like https://lab.example.org or https://lab.example.org/study, found "
+            f"{base_url!r}"
+        )
     survey = ServedSurvey(survey_dir)
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
+    survey_dir = Path(survey_dir)
     templates = Environment(loader=FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.globals["prefix"] = address.path
     # No pictures in the instructions: from elsewhere, they would tell who reads.
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
     static = {name: (STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
+    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names], address.path)
     app.state.survey = survey
     in_turn = _one_at_a_time()
 
@@ -121,8 +128,9 @@ def create_app(
     @app.get("/r/{token}")
     def rater_page(token: str) -> HTMLResponse:
         survey.rater(token)
-        instructions = markdown.render(survey.instructions_path.read_text(encoding="utf-8"))
-        return HTMLResponse(templates.get_template("page.html").render(instructions=instructions))
+        text = survey.instructions.text()
+        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text)}
+        return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
     def state(token: str) -> JSONResponse:
@@ -134,9 +142,12 @@ def create_app(
         pixels = without_metadata(survey.picture_path(item_id).read_bytes())
         return Response(pixels, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
-    def agree(token: str) -> JSONResponse:
+    def agree(token: str, body: Consent) -> JSONResponse:
         rater = writer(token)
-        responses.consent(rater)
+        text = survey.instructions.shown(body.text) if body.text else survey.instructions.text()
+        if text is None:
+            raise HTTPException(412, "The text has changed. Please load the page again and read it.")
+        responses.consent(rater, text)
         return JSONResponse(survey.answers_of(rater))
 
     def store(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
@@ -159,8 +170,8 @@ def create_app(
         return JSONResponse({"closed": responses.closed})
 
     @app.post("/r/{token}/consent")
-    async def consent(token: str) -> JSONResponse:
-        return await in_turn(agree, token)
+    async def consent(token: str, body: Consent) -> JSONResponse:
+        return await in_turn(agree, token, body)
 
     @app.put("/r/{token}/answers/{item_id}")
     async def answer(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
@@ -169,15 +180,22 @@ def create_app(
     @app.get("/researcher/{token}")
     def researcher_page(token: str) -> HTMLResponse:
         check_researcher(token)
-        content = {"raters": survey.progress(base_url), "comments": survey.comments(), "closed": responses.closed}
+        content = {
+            "raters": survey.progress(base_url),
+            "comments": survey.comments(),
+            "closed": responses.closed,
+            "tables": TABLES,
+        }
         page = templates.get_template("researcher.html")
-        return HTMLResponse(page.render(name=Path(survey_dir).parent.name, **content))
+        return HTMLResponse(page.render(name=survey_dir.parent.name, **content))
 
-    @app.get("/researcher/{token}/answers.csv")
-    def export(token: str) -> Response:
+    @app.get("/researcher/{token}/{name}.csv")
+    def export(token: str, name: str) -> Response:
         check_researcher(token)
-        headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return Response(answers_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        if name not in TABLES:
+            raise HTTPException(404)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        return Response(tables_csv(survey_dir)[name], media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
     async def close(token: str, body: Closing) -> JSONResponse:
@@ -230,20 +248,21 @@ def serve(
         researcher_token = secrets.token_urlsafe(32)
         app = create_app(survey_dir, settings, researcher_token, base_url, [host, name, socket.gethostname()])
         survey = app.state.survey
-        with atomic_path(survey.folder / "links.csv") as temporary:
-            links = pd.DataFrame(survey.progress(base_url))[["rater", "surveys", "link"]]
-            links.to_csv(temporary, index=False)
+        links = [(row["rater"], row["surveys"], row["link"]) for row in survey.progress(base_url) if row["link"]]
+        write_links(survey.folder, links)
         if settings.simulate_raters:
             print(
                 "This profile simulates its raters, so notebook 06 does not use what is answered here: a demonstration."
             )
         print(f"Researcher's page (for you alone):  {base_url}/researcher/{researcher_token}")
         print(f"Personal links of {len(links)} raters:  {survey.folder / 'links.csv'}")
-        print(f"Instructions that raters see (edit them at any time):  {survey.instructions_path}")
+        print(f"Instructions that raters see (edit them at any time):  {survey.instructions.path}")
         print("Stop with Ctrl+C; answers are stored as they come.", flush=True)
         quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
-        # No access log: addresses hold tokens.
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **quiet)
+        # No access log: addresses hold tokens. No warnings: whoever sends nonsense would fill the disk with them.
+        PatientProtocol.most = allow_many_files()
+        options = {"log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 5, "http": PatientProtocol}
+        config = uvicorn.Config(app, **options, **quiet)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
         survey.backups.make()

@@ -7,6 +7,7 @@ one changes nothing, whenever it arrives. Ignored: what is asked and who may ask
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import threading
@@ -18,9 +19,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from c2i_lib.errors import C2IError
 from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS
-from c2i_lib.stages.survey.web.database import WAIT, check_ours, connect, explained, prepare
+from c2i_lib.stages.survey.web.database import WAIT, connect, explained, prepare, read
 
 
 class Kept(NamedTuple):
@@ -99,11 +99,47 @@ class Responses:
         tokens = dict(self._read("SELECT rater, token FROM raters"))
         return {rater: tokens[rater] for rater in raters}
 
-    def consent(self, rater: str) -> None:
-        """Note that a rater has agreed; the first time counts."""
+    def consent(self, rater: str, text: str = "") -> None:
+        """Note that a rater has agreed to ``text``; the first time counts."""
+        digest = hashlib.sha256(text.encode()).hexdigest()
         with self._writing() as connection:
-            query = "UPDATE raters SET consented_at = coalesce(consented_at, ?) WHERE rater = ?"
-            connection.execute(query, (now(), rater))
+            connection.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, text))
+            query = "UPDATE raters SET consented_at = ?, consent_sha256 = ? WHERE rater = ? AND consented_at IS NULL"
+            connection.execute(query, (now(), digest, rater))
+
+    def insert_rater(self, rater: str, order: Iterable[tuple[str, int, str]], replaces: str | None = None) -> None:
+        """Add a rater to a study that runs: ``order`` has survey, position and item. ``replaces``: who leaves for them.
+
+        Raises ``sqlite3.IntegrityError`` where there is such a rater.
+        """
+        with self._writing() as connection:
+            values = (rater, secrets.token_urlsafe(32), replaces)
+            connection.execute("INSERT INTO raters (rater, token, replaces) VALUES (?, ?, ?)", values)
+            rows = [(rater, *row) for row in order]
+            connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
+            connection.execute("UPDATE settings SET value = value + 1 WHERE name = 'raters'")
+
+    def withdraw(self, rater: str, leave_out: bool = False) -> None:
+        """End a rater's part: their link is not valid any more. ``leave_out``: their answers do not count."""
+        with self._writing() as connection:
+            query = (
+                "UPDATE raters SET withdrawn_at = coalesce(withdrawn_at, ?), left_out = left_out OR ? WHERE rater = ?"
+            )
+            connection.execute(query, (now(), int(leave_out), rater))
+            connection.execute("UPDATE settings SET value = value + 1 WHERE name = 'raters'")
+
+    def raters(self) -> dict[str, tuple[str, str | None]]:
+        """Rater → token, and when they withdrew."""
+        return {rater: row for rater, *row in self._read("SELECT rater, token, withdrawn_at FROM raters")}
+
+    def orders(self) -> list[tuple[str, str, int, str]]:
+        """Rater, survey, position and item of those who were added while the study ran."""
+        return self._read("SELECT rater, survey, position, item_id FROM orders ORDER BY rater, position")
+
+    @property
+    def changes_of_raters(self) -> int:
+        """Grows whenever a rater is added or withdrawn, also by another process."""
+        return self._read("SELECT value FROM settings WHERE name = 'raters'")[0][0]
 
     def answer(
         self,
@@ -224,26 +260,14 @@ def _note(connection: sqlite3.Connection, change: tuple) -> None:
 def read_answers(path: Path) -> pd.DataFrame:
     """All answers, also while a server writes more: ``rater, item_id, question, rating`` (NaN: cannot judge),
     ``answered_at`` (ISO text, UTC) and ``comment`` (the item's, on each of its answers; otherwise empty). A comment on
-    an item without any answer has no row.
+    an item without any answer has no row, nor has a rater who is left out.
 
     Raises ``C2IError`` when the file is missing, damaged or another program's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise C2IError(f"{path} does not exist: there are no answers before the survey has been served")
     query = (
         "SELECT rater, item_id, question, rating, answered_at, coalesce(comment, '') "
         "FROM answers LEFT JOIN comments USING (rater, item_id) ORDER BY rater, item_id, question"
     )
-    # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
-    file = path.resolve()
-    mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
-    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=WAIT)
-    try:
-        with explained(path):
-            check_ours(connection, path)
-            rows = connection.execute(query).fetchall()
-    finally:
-        connection.close()
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    left_out = {rater for (rater,) in read(path, "SELECT rater FROM raters WHERE left_out", needs=3)}
+    table = pd.DataFrame([row for row in read(path, query) if row[0] not in left_out], columns=COLUMNS)
     return table.astype({"rating": float, **{name: str for name in COLUMNS if name != "rating"}})

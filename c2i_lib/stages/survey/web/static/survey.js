@@ -356,7 +356,8 @@ function onKey(event) {
 async function begin() {
   if (state.consented) return move(current);
   try {
-    const { status, data } = await ask("/consent", "POST", {});
+    const { status, data } = await ask("/consent", "POST", { text: document.body.dataset.text });
+    if (status === 412) return warn(String(data.detail));
     if (status !== 200) return refused(status, data);
     state = { ...state, ...data };
   } catch {
