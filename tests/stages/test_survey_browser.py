@@ -150,7 +150,7 @@ def test_the_end_lists_what_is_not_rated(open_survey, new_page):
     page = new_page()
     enter(page, site)
     press(page, "1", "1", "Enter", "1", "Enter", "1", "1", "Enter", "Enter")
-    assert "2 pictures are not fully rated" in page.inner_text("#end")
+    assert "not fully rated yet: 2" in page.inner_text("#end")
     page.click("#open-items li:first-child button")
     assert shown(page) == "Picture 2 of 4" and chosen(page) == ["1"]
 
@@ -191,7 +191,7 @@ def test_answers_survive_a_lost_connection_and_a_closed_page(open_survey, new_pa
     page.context.set_offline(True)
     press(page, "3")
     page.wait_for_selector("#warning:not([hidden])")
-    assert "1 answer is not stored yet" in page.inner_text("#warning")
+    assert "will be sent again: 1" in page.inner_text("#warning")
     press(page, "2", "Enter", "4")
     assert page.inner_text("#saved") == "Not stored" and site[1].responses.answers_of("rater_1") == {}
     page.context.set_offline(False)
@@ -329,6 +329,58 @@ def test_text_of_others_is_never_run(open_survey, new_page):
     researcher.evaluate("refresh()")
     researcher.wait_for_timeout(200)
     assert researcher.locator(".comments img, .comments script").count() == 0
+
+
+SMALL = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+
+
+def test_a_small_phone_leads_from_answer_to_answer(open_survey, new_page):
+    """Before, "Next" was off the screen of 360 × 640 pixels for every picture."""
+    site = open_survey(4)
+    page = new_page(**SMALL)
+    enter(page, site)
+
+    def on_screen(selector):
+        box = page.locator(selector).bounding_box()
+        return box["y"] >= 0 and box["y"] + box["height"] <= 640
+
+    assert on_screen("#next") and on_screen("#picture")
+    page.tap(".point:has(input[name=quality][value='3'])")
+    page.wait_for_timeout(100)
+    assert shown(page) == "Picture 1 of 4" and on_screen("#question-faithfulness")
+    page.tap(".point:has(input[name=faithfulness][value='2'])")
+    page.wait_for_selector("#position:text-is('Picture 2 of 4')")
+    assert chosen(page) == [] and page.evaluate("scrollY") == 0
+    page.tap("#previous")
+    page.tap(".point:has(input[name=faithfulness][value='1'])")
+    page.wait_for_timeout(900)
+    assert shown(page) == "Picture 1 of 4" and chosen(page) == ["3", "1"], "a change of mind leads nowhere"
+
+
+def test_the_chosen_answer_is_seen_in_high_contrast(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page(forced_colors="active")
+    enter(page, site)
+    press(page, "3")
+    colours = [
+        page.eval_on_selector(
+            f"input[name=quality][value='{value}'] + span", "face => getComputedStyle(face).backgroundColor"
+        )
+        for value in (3, 2)
+    ]
+    assert colours[0] != colours[1]
+
+
+def test_a_concept_is_written_from_its_own_side(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    for number, item in enumerate(site[1].items["rater_1"]):
+        site[1].items["rater_1"][item] = "קטה" if number == 0 else "cat"
+    enter(page, site)
+    direction = "concept => getComputedStyle(concept).direction"
+    assert page.eval_on_selector("#concept", direction) == "rtl"
+    press(page, "Enter")
+    assert page.eval_on_selector("#concept", direction) == "ltr"
 
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])

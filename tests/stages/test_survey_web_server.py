@@ -424,6 +424,6 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     assert (run / "06_responses").stat().st_mode & 0o077 == 0, "links are for the researcher alone"
     serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url="https://survey.example/")
     assert pd.read_csv(run / "06_responses" / "links.csv")["link"].str.startswith("https://survey.example/r/").all()
-    for wrong in ("survey.example", "https://*", "https://*.example"):
+    for wrong in ("survey.example", "https://*", "https://*.example", "https://a.example/b?c", "https://a.example/b c"):
         with pytest.raises(C2IError, match="should be like https://"):
             serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url=wrong)

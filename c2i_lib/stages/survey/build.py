@@ -22,6 +22,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path, hash_of, read_record, seed_of, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
 from c2i_lib.stages.survey.responses import answers_fingerprint
+from c2i_lib.stages.survey.web.texts import load_texts
 from c2i_lib.study import QUESTIONS
 
 ITEMS_COLUMNS = {"survey": "str", "item_id": "str", "image_id": "str", "arm": "str", "concept": "str"}
@@ -71,27 +72,46 @@ def add_repeats(items: pd.DataFrame, n_repeats: int, seed: int) -> pd.DataFrame:
 
 def make_checks(settings: Survey, seed: int) -> pd.DataFrame:
     """Attention checks of every survey, with the points that their pictures ask for."""
-    rows = []
+    rows, texts = [], load_texts(settings.texts)
     for survey in range(1, settings.n_surveys + 1):
         for number in range(1, settings.attention_checks + 1):
             random = np.random.default_rng(seed_of(seed, "check", survey, number))
             name = f"check-{survey}-{number}"
             expected = random.integers(1, settings.scale_points + 1, size=2).astype(float)
-            rows.append((f"survey_{survey}", _item_id(seed, name), name, "check", "this picture asks you something"))
+            rows.append((f"survey_{survey}", _item_id(seed, name), name, "check", texts["check_concept"]))
             rows[-1] += (*expected,)
     names = ["survey", "item_id", "image_id", "kind", "concept", "expected_quality", "expected_faithfulness"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _check_font(settings: Survey, text: str) -> ImageFont.FreeTypeFont:
+    """The font of attention checks. Raises ``C2IError`` where it lacks letters of ``text``, or is no font."""
+    try:
+        font = ImageFont.truetype(settings.check_font, 26) if settings.check_font else ImageFont.load_default(26)
+    except OSError as error:
+        raise C2IError(f"survey.check_font: {settings.check_font} is no font file ({error})") from None
+    unknown = bytes(font.getmask("\U0010fffd"))  # how the font draws what it does not have
+    lacking = sorted({letter for letter in text if not letter.isspace() and bytes(font.getmask(letter)) == unknown})
+    if lacking:
+        raise C2IError(
+            f"the font of attention checks cannot write {' '.join(lacking[:5])}: give a font file that can "
+            "(survey.check_font, such as NotoSansCJK-Regular.ttc), or no checks (survey.attention_checks 0)"
+        )
+    return font
 
 
 def draw_check(settings: Survey, expected_quality: float, expected_faithfulness: float) -> Image.Image:
     """A picture that asks for one answer to each question by the name of its point."""
     first = settings.quality.labels[int(expected_quality) - 1]
     second = settings.faithfulness.labels[int(expected_faithfulness) - 1]
-    text = f'To show that you read this, please answer "{first}" to the first question and "{second}" to the second.'
+    text = load_texts(settings.texts)["check"].format(first=first, second=second)
     picture = Image.new("RGB", (_CHECK_SIZE, _CHECK_SIZE), "white")
-    lines = "\n".join(textwrap.wrap(text, 26))
-    font = ImageFont.load_default(26)
-    ImageDraw.Draw(picture).multiline_text((_CHECK_SIZE // 2,) * 2, lines, "black", font, "mm", 8, "center")
+    draw, font = ImageDraw.Draw(picture), _check_font(settings, text)
+    for width in (26, 20, 14, 10, 7):  # characters in a line: those of some scripts are wide
+        lines = "\n".join(textwrap.wrap(text, width))
+        if draw.multiline_textbbox((0, 0), lines, font, spacing=8)[2] <= _CHECK_SIZE - 16:
+            break
+    draw.multiline_text((_CHECK_SIZE // 2,) * 2, lines, "black", font, "mm", 8, "center")
     return picture
 
 

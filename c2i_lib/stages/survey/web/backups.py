@@ -17,7 +17,7 @@ from pathlib import Path
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
-from c2i_lib.stages.survey.web.database import check_ours, connect, explained, is_empty
+from c2i_lib.stages.survey.web.database import check_ours, connect, explained, is_empty, prepare
 
 EVERY = 100  # answers from one backup to the next
 KEPT = 20
@@ -145,6 +145,7 @@ def restore(folder: Path, backup: Path | None = None) -> tuple[Path, Path | None
         former = back_up(database, "before-restore")
         with contextlib.closing(connect(backup)) as source, contextlib.closing(connect(database)) as target:
             source.backup(target)
+            prepare(target, database)  # the backup may be of an earlier version
         return backup, former
     former = None
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S")

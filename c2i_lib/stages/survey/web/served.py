@@ -33,7 +33,7 @@ class ServedSurvey:
     Raises ``C2IError`` when the survey is not built, a file is damaged, or the answers belong to another survey.
     """
 
-    def __init__(self, survey_dir: Path):
+    def __init__(self, survey_dir: Path, texts: dict[str, str], instructions: Path):
         folder = Path(survey_dir)
         run_folder = folder.parent
         if not (folder / "orders.parquet").is_file():
@@ -54,7 +54,8 @@ class ServedSurvey:
         self.backups = Backups(self.responses.path)
         self._check_same_survey()
         self.responses.add_raters(orders["rater"].unique())
-        self.instructions = Instructions(self.folder / "instructions.md", STATIC / "instructions.md")
+        self.instructions = Instructions(self.folder / "instructions.md", instructions)
+        self.texts = texts
         self._changes = -1
         self.follow()
 
@@ -95,9 +96,9 @@ class ServedSurvey:
         self.follow()
         rater = self._rater_of.get(self._digest(token))
         if self._digest(token) in self._gone:
-            raise HTTPException(404, "Your part in this survey has ended. Thank you for taking part.")
+            raise HTTPException(404, self.texts["ended"])
         if rater is None or (item_id is not None and item_id not in self.items.get(rater, {})):
-            raise HTTPException(404, "This link is not valid. Please ask the researcher for your personal link.")
+            raise HTTPException(404, self.texts["invalid_text"])
         return rater
 
     def answers_of(self, rater: str) -> dict:

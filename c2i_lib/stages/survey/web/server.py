@@ -37,6 +37,7 @@ from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_fi
 from c2i_lib.stages.survey.web.database import WAIT
 from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, protect, without_metadata
 from c2i_lib.stages.survey.web.served import STATIC, ServedSurvey
+from c2i_lib.stages.survey.web.texts import instructions_of, load_texts
 from c2i_lib.study import QUESTIONS
 
 _SERVED = {
@@ -85,7 +86,8 @@ def create_app(
             f"the survey's address should be like https://lab.example.org or https://lab.example.org/study, found "
             f"{base_url!r}"
         )
-    survey = ServedSurvey(survey_dir)
+    texts = load_texts(settings.texts)
+    survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts))
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
     survey_dir = Path(survey_dir)
@@ -106,7 +108,7 @@ def create_app(
     def writer(token: str, item_id: str | None = None) -> str:
         rater = survey.rater(token, item_id)
         if responses.closed:
-            raise HTTPException(409, "The survey is closed.")
+            raise HTTPException(409, texts["closed_text"])
         return rater
 
     @app.exception_handler(RequestValidationError)
@@ -129,7 +131,7 @@ def create_app(
     def rater_page(token: str) -> HTMLResponse:
         survey.rater(token)
         text = survey.instructions.text()
-        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text)}
+        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": texts}
         return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
@@ -146,7 +148,7 @@ def create_app(
         rater = writer(token)
         text = survey.instructions.shown(body.text) if body.text else survey.instructions.text()
         if text is None:
-            raise HTTPException(412, "The text has changed. Please load the page again and read it.")
+            raise HTTPException(412, texts["text_changed"])
         responses.consent(rater, text)
         return JSONResponse(survey.answers_of(rater))
 

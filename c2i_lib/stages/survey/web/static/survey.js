@@ -6,6 +6,9 @@
 const place = location.pathname; // the personal link, under which everything is found
 const waitLimit = 15000; // milliseconds
 const get = (id) => document.getElementById(id);
+const texts = JSON.parse(document.body.dataset.texts);
+const t = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (braces, word) => values[word] ?? braces);
+const byTouch = matchMedia("(hover: none)");
 const isAnswered = (value) => value !== undefined; // null is an answer: cannot judge
 
 let state = null;
@@ -134,8 +137,7 @@ async function sendAll() {
       else if (status !== 200) refused(status, data);
     } catch {
       failures += 1;
-      warn(`The server cannot be reached. ${count(pending.size, "answer is", "answers are")} not stored yet, and will be ` +
-        "sent again. Please keep this page open.");
+      warn(t("waiting", { number: pending.size }));
       drawSaved();
       await pause(Math.min(20000, 500 * 2 ** failures));
     }
@@ -145,7 +147,7 @@ async function sendAll() {
 // The server holds a newer answer, from another window or device; this page shows that one from now on.
 function older(data) {
   const number = state.items.findIndex((item) => item.item_id === data.item_id) + 1;
-  warn(`Picture ${number} has a newer answer from another window or device, which counts. The one from here was not stored.`);
+  warn(t("newer", { number }));
 }
 
 function takeChange(data) {
@@ -170,9 +172,9 @@ function pause(milliseconds) {
 }
 
 function refused(status, data) {
-  if (status === 409) return say("The survey is closed", "Your last answer was not stored. Thank you for taking part.");
-  if (status === 404) return say("This link is not valid", String(data.detail));
-  warn(`The server did not accept an answer (${String(data.detail)}) Please load the page again and check this picture.`);
+  if (status === 409) return say(t("closed"), t("closed_lost"));
+  if (status === 404) return say(t("invalid"), String(data.detail));
+  warn(t("not_accepted"));
   return draw();
 }
 
@@ -181,18 +183,18 @@ async function refresh() {
   const before = changes;
   try {
     const { status, data } = await ask("/state", "GET");
-    if (status !== 200) return say("This link is not valid", String(data.detail));
+    if (status !== 200) return say(t("invalid"), String(data.detail));
     if (before === changes && !sending) take(data); // otherwise it is older than what was answered meanwhile
     reached();
   } catch {
     failures += 1;
-    warn("The server cannot be reached at the moment.");
+    warn(t("unreachable"));
   }
 }
 
 function take(fresh) {
   state = { ...state, ...fresh };
-  if (state.closed && view !== "message") return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (state.closed && view !== "message") return say(t("closed"), t("closed_text"));
   if (!state.closed && view === "message") return resume();
   draw();
 }
@@ -204,13 +206,12 @@ const answerOf = (item, name) => {
   return pending.has(key) ? pending.get(key).value : item.answers[name];
 };
 const openQuestions = (item) => state.questions.filter((question) => !isAnswered(answerOf(item, question.name)));
-const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
 
 function show(name) {
   view = name;
   for (const id of ["consent", "rating", "end", "message"]) get(id).hidden = id !== name;
   get("instructions").hidden = name !== "rating" && name !== "end";
-  get("begin").textContent = state && state.consented ? "Back to the pictures" : "I agree – begin";
+  get("begin").textContent = state && state.consented ? t("back") : t("agree");
   window.scrollTo(0, 0);
   draw();
 }
@@ -230,8 +231,8 @@ function warn(text) {
 }
 
 function drawSaved() {
-  const stored = changes && view !== "message" ? "Stored" : "";
-  const text = pending.size ? (failures ? "Not stored" : "Storing…") : stored;
+  const stored = changes && view !== "message" ? t("stored") : "";
+  const text = pending.size ? (failures ? t("not_stored") : t("storing")) : stored;
   if (get("saved").textContent !== text) get("saved").textContent = text;
 }
 
@@ -253,8 +254,8 @@ function draw() {
   get("progress").max = state.items.length;
   get("progress").value = done;
   get("progress").hidden = view === "message";
-  get("position").textContent = view === "rating" ? `Picture ${current + 1} of ${state.items.length}` : "";
-  get("rated").textContent = view === "message" ? "" : `${done} of ${state.items.length} rated`;
+  get("position").textContent = view === "rating" ? t("picture", { number: current + 1, total: state.items.length }) : "";
+  get("rated").textContent = view === "message" ? "" : t("rated", { number: done, total: state.items.length });
   drawSaved();
   if (view === "rating") drawItem(state.items[current]);
   if (view === "end") drawEnd();
@@ -270,8 +271,8 @@ function drawItem(item) {
     get("no-picture").hidden = true;
     if (current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
   }
-  picture.alt = `Picture ${current + 1} of ${state.items.length}`;
-  get("concept").textContent = item.concept || "(no concept)";
+  picture.alt = t("picture", { number: current + 1, total: state.items.length });
+  get("concept").textContent = item.concept || t("no_concept");
   const next = openQuestions(item)[0];
   for (const question of state.questions) {
     const value = answerOf(item, question.name);
@@ -287,23 +288,37 @@ function drawItem(item) {
   }
   comment.dataset.item = item.item_id;
   get("previous").disabled = current === 0;
-  get("next").textContent = current + 1 === state.items.length ? "Finish" : "Next";
+  get("next").textContent = current + 1 === state.items.length ? t("finish") : t("next");
 }
 
 function drawEnd() {
   const open = state.items.map((item, number) => [item, number]).filter(([item]) => openQuestions(item).length);
   get("summary").textContent = open.length
-    ? `${count(open.length, "picture is", "pictures are")} not fully rated yet. Choose one to go on:`
-    : `All ${state.items.length} pictures are rated. You can close this page now. Until the survey is closed, this ` +
-      "link lets you come back and change answers.";
+    ? t("open_items", { number: open.length })
+    : t("all_rated", { total: state.items.length });
   get("open-items").replaceChildren(...open.map(([item, number]) => {
     const [entry, button] = [document.createElement("li"), document.createElement("button")];
     button.type = "button";
-    button.textContent = `Picture ${number + 1}: ${item.concept}`;
+    button.dir = "auto";
+    button.textContent = t("open_item", { number: number + 1, concept: item.concept });
     button.addEventListener("click", () => move(number));
     entry.append(button);
     return entry;
   }));
+}
+
+// On a phone an answer leads on: to the next question, and from the last one to the next picture.
+function choose(name, value) {
+  const item = state.items[current];
+  const wasOpen = openQuestions(item).length > 0;
+  record(item, name, value);
+  if (!byTouch.matches || get("comment-box").open) return;
+  const [next] = openQuestions(item);
+  if (next) get(`question-${next.name}`).scrollIntoView({ block: "nearest" });
+  else if (wasOpen) {
+    const shown = changes;
+    setTimeout(() => { if (view === "rating" && state.items[current] === item && changes === shown) move(current + 1); }, 600);
+  }
 }
 
 function makeQuestions() {
@@ -314,11 +329,11 @@ function makeQuestions() {
     box.id = `question-${question.name}`;
     legend.textContent = question.text;
     points.className = "points";
-    [...question.labels, "cannot judge"].forEach((name, index) => {
+    [...question.labels, t("cannot_judge")].forEach((name, index) => {
       const value = index === question.labels.length ? 0 : index + 1;
       const [label, input, face, number] = ["label", "input", "span", "b"].map((tag) => document.createElement(tag));
       Object.assign(input, { type: "radio", name: question.name, value });
-      input.addEventListener("change", () => record(state.items[current], question.name, value || null));
+      input.addEventListener("change", () => choose(question.name, value || null));
       label.className = value ? "point" : "point none";
       number.textContent = value;
       face.append(number, ` ${name}`);
@@ -329,7 +344,7 @@ function makeQuestions() {
     get("questions").append(box);
   }
   const points = state.questions[0].labels.length;
-  get("keys").textContent = `Keys: 1 to ${points} answer, 0 is “cannot judge”, Enter or → goes on, ← goes back.`;
+  get("keys").textContent = t("keys", { points });
 }
 
 // ---- what the rater does ----
@@ -357,11 +372,11 @@ async function begin() {
   if (state.consented) return move(current);
   try {
     const { status, data } = await ask("/consent", "POST", { text: document.body.dataset.text });
-    if (status === 412) return warn(String(data.detail));
+    if (status === 412) return warn(t("text_changed"));
     if (status !== 200) return refused(status, data);
     state = { ...state, ...data };
   } catch {
-    return warn("The server cannot be reached. Please try again.");
+    return warn(t("unreachable"));
   }
   warn("");
   return resume();
@@ -377,16 +392,16 @@ function resume() {
 async function start() {
   try {
     const { status, data } = await ask("/state", "GET");
-    if (status !== 200) return say("This link is not valid", String(data.detail));
+    if (status !== 200) return say(t("invalid"), String(data.detail));
     state = data;
   } catch {
-    warn("The server cannot be reached. Trying again…");
+    warn(t("trying"));
     await pause(2000);
     return start();
   }
   warn("");
   makeQuestions();
-  if (state.closed) return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (state.closed) return say(t("closed"), t("closed_text"));
   if (!state.consented) return show("consent");
   return resume();
 }
