@@ -31,19 +31,21 @@ def make_table(n_concepts=8, arms=("sd", "dalle"), raters=("a", "b", "c"), seed=
     return table.assign(rating=np.clip(np.round(3 + truth + 0.5 * random.normal(size=len(table))), 1, 5).astype(int))
 
 
-def analyse(tmp_path, table, mapping=None, scale="1-5", speak_for="population"):
+def analyse_table(tmp_path, table, mapping=None, scale="1-5", speak_for="population"):
     table.to_csv(tmp_path / "ratings.csv", index=False)
     study = analysis.open_table(tmp_path / "ratings.csv", mapping or {}, scale, tmp_path / "out", DRAWS, speak_for)
     return study, analysis.analyse(study)
 
 
 def test_every_table_that_ratings_give_is_there_and_written(tmp_path):
-    study, results = analyse(tmp_path, make_table(), {"judge:CLIP": "clip"})
+    table = make_table().assign(noise=lambda rows: rows.groupby(["arm", "item"]).ngroup() * 7 % 5)
+    study, results = analyse_table(tmp_path, table, {"judge:CLIP": "clip", "judge:noise": "noise"})
     names = {"table1", "comparison", "differences", "agreement", "variance", "raters", "validity"}
     assert set(results) == names == {path.stem for path in (tmp_path / "out" / "tables").iterdir()}
     assert results["table1"]["mean"].tolist() == pytest.approx(make_table().groupby("arm", sort=False)["rating"].mean())
-    validity = results["validity"].set_index("measure")
-    assert validity.loc["Spearman", "value"] > 0.8 and (validity["low"] < validity["value"]).all()
+    validity = results["validity"].set_index(["judge", "measure"])
+    assert validity.loc[("CLIP", "Spearman"), "value"] > 0.8 > validity.loc[("noise", "Spearman"), "high"]
+    assert (validity["low"] < validity["value"]).all() and (validity["value"] < validity["high"]).all()
     lines = analysis.describe(study)
     assert lines[0].startswith("48 ratings of 16 pictures of 8 concepts in 2 arms (sd, dalle), by 3 raters, 3 of them")
 
@@ -52,7 +54,7 @@ def test_every_table_that_ratings_give_is_there_and_written(tmp_path):
 @pytest.mark.parametrize("few", FEW)
 @pytest.mark.parametrize(("arms", "raters"), [(("sd", "dalle"), "abc"), (("sd",), "abc"), (("sd", "dalle"), "a")])
 def test_small_tables_have_what_can_be_had_and_say_what_cannot(few, arms, raters, tmp_path):
-    study, results = analyse(tmp_path, make_table(FEW[few], arms, tuple(raters)), speak_for="these")
+    study, results = analyse_table(tmp_path, make_table(FEW[few], arms, tuple(raters)), speak_for="these")
     assert len(results["table1"]) == len(arms) and len(results["comparison"]) == len(arms) - 1
     assert results["table1"][["low", "high"]].isna().all(axis=None) == (few == "one item")
     undefined = results["agreement"]["value"].isna()
@@ -68,7 +70,7 @@ def test_small_tables_have_what_can_be_had_and_say_what_cannot(few, arms, raters
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("few", "raters"), [("one item", "abc"), ("five concepts", "a"), ("two items", "abc")])
 def test_of_one_rater_or_one_concept_nothing_is_said_of_others(few, raters, tmp_path):
-    study, results = analyse(tmp_path, make_table(FEW[few], raters=tuple(raters)))
+    study, results = analyse_table(tmp_path, make_table(FEW[few], raters=tuple(raters)))
     table, words = results["comparison"], "\n".join(analysis.verdict(study))
     defined = few == "two items"
     assert np.isfinite(table["difference"]).all() and np.isfinite(table[["low", "high", "p"]]).all(axis=None) == defined
