@@ -89,6 +89,7 @@ def create_app(
             f"{base_url!r}"
         )
     texts = load_texts(settings.texts)
+    shown = {name: text for name, text in texts.items() if not name.startswith("check")}  # no page tells of checks
     survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts))
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
@@ -133,7 +134,7 @@ def create_app(
     def rater_page(token: str) -> HTMLResponse:
         survey.rater(token)
         text = survey.instructions.text()
-        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": texts}
+        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": shown}
         return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
