@@ -1,7 +1,9 @@
 """Backups of answers: whole while a server writes, put back without losing what was there, and no empty start."""
 
+import multiprocessing
 import sqlite3
 import threading
+import time
 
 import httpx
 import pytest
@@ -126,6 +128,27 @@ def test_serving_refuses_to_start_a_known_study_empty(tmp_path, monkeypatch):
     other.close()
     with pytest.raises(C2IError, match="does not know 2 of its links"):
         serve(run / "06_survey", settings, port=0)
+
+
+def test_a_server_that_is_told_to_stop_makes_a_backup(tmp_path):
+    """Ctrl+C and SIGTERM alike; before, SIGTERM ended it at once."""
+    run, settings = make_run(tmp_path / "run"), load_profile("smoke").survey
+    links = run / "06_responses" / "links.csv"
+    server = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(run / "06_survey", settings), kwargs={"port": 0}, daemon=True
+    )
+    server.start()
+    while not links.is_file():
+        assert server.is_alive()
+        time.sleep(0.05)
+    link = links.read_text().splitlines()[1].split(",")[-1]
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
+        item = client.post(f"{link}/consent", json={}).json()["items"][0]["item_id"]
+        body = {"question": "quality", "rating": 2, "version": 1}
+        assert client.put(f"{link}/answers/{item}", json=body).status_code == 200
+    server.terminate()
+    server.join(30)
+    assert server.exitcode == 0 and list(map(count_answers, list_backups(run / "06_responses"))) == [1]
 
 
 def test_what_is_no_backup_is_refused(responses, tmp_path):

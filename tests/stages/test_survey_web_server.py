@@ -332,9 +332,9 @@ def test_consent_names_the_text_that_was_read(tmp_path, capsys):
     """Also one that was changed while a rater was reading; a text that nobody was shown is refused."""
     with served(make_run(tmp_path / "run", raters=("rater_1", "rater_2", "rater_3"))) as (base_url, survey):
         links = [f"{base_url}/r/{survey.tokens[rater]}" for rater in sorted(survey.tokens)]
-        digests = [re.search('data-text="(.*)"', httpx.get(links[0]).text)[1]]
+        digests = [re.search('data-text="([^"]*)"', httpx.get(links[0]).text)[1]]
         survey.instructions.path.write_text("Another text, in UTF-8: ä", encoding="utf-8")
-        digests += [re.search('data-text="(.*)"', httpx.get(links[1]).text)[1]]
+        digests += [re.search('data-text="([^"]*)"', httpx.get(links[1]).text)[1]]
         for link, digest in zip(links, digests, strict=False):
             assert httpx.post(link + "/consent", json={"text": digest}).status_code == 200
         assert httpx.post(links[2] + "/consent", json={"text": "0" * 64}).status_code == 412

@@ -13,10 +13,12 @@ import contextlib
 import errno
 import re
 import secrets
+import signal
 import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -87,6 +89,7 @@ def create_app(
             f"{base_url!r}"
         )
     texts = load_texts(settings.texts)
+    shown = {name: text for name, text in texts.items() if not name.startswith("check")}  # no page tells of checks
     survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts))
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
@@ -131,7 +134,7 @@ def create_app(
     def rater_page(token: str) -> HTMLResponse:
         survey.rater(token)
         text = survey.instructions.text()
-        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": texts}
+        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": shown}
         return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
@@ -235,6 +238,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Ctrl+C and SIGTERM (of a service manager) end what is inside, and what comes after it is still done."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if in_main else None
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)
+
+
 def serve(
     survey_dir: Path, settings: Survey, host: str = "127.0.0.1", port: int = 8642, public_url: str | None = None
 ) -> None:
@@ -263,9 +279,11 @@ def serve(
         quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
         # No access log: addresses hold tokens. No warnings: whoever sends nonsense would fill the disk with them.
         PatientProtocol.most = allow_many_files()
-        options = {"log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 5, "http": PatientProtocol}
+        # So many are accepted in one go, before PatientProtocol hears of them.
+        options = {"log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 5, "backlog": 128}
+        options["http"] = PatientProtocol
         config = uvicorn.Config(app, **options, **quiet)
-        with contextlib.suppress(KeyboardInterrupt):
+        with _stopped_by_signals():
             uvicorn.Server(config).run(sockets=[listening])
         survey.backups.make()
         survey.responses.close()
