@@ -78,7 +78,7 @@ async def rate(port: int, rater: str, token: str, pause: float, stored: dict, wa
             waits["picture"].append(time.perf_counter() - start)
         for question in QUESTIONS:
             rating = chooser.choice([None, 1, 2, 3, 4])
-            body = {"question": question, "rating": rating}
+            body = {"question": question, "rating": rating, "version": 1}
             start = time.perf_counter()
             await ask(connection, "PUT", f"/r/{token}/answers/{item['item_id']}", body)
             waits["answer"].append(time.perf_counter() - start)

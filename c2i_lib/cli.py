@@ -6,14 +6,14 @@ import argparse
 import builtins
 import errno
 import os
-import shlex
 import sys
 import warnings
 from pathlib import Path
 
+from c2i_lib import survey_commands
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
-from c2i_lib.records.stage import read_table, run_command
+from c2i_lib.real_ratings import command as analyse
 from c2i_lib.run.places import DEFAULT_PROFILE, find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
 from c2i_lib.study import ARMS
@@ -88,79 +88,6 @@ def status(args: argparse.Namespace) -> None:
         print(f"{notebook_path(number).stem:<30}  {'done' if is_done(opened, number) else 'to do'}")
 
 
-def survey_build(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.survey.build import build_surveys
-
-    opened = find_run(args.profile, args.run_dir)
-    settings, seed = opened.profile.survey, opened.profile.seed
-    items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
-    print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
-    print(f"to collect answers: python -m c2i_lib survey serve --run-dir {shlex.quote(str(opened.directory))}")
-
-
-def survey_serve(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.survey.web.server import serve
-
-    opened = find_run(args.profile, args.run_dir)
-    serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url)
-
-
-def survey_export(args: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from c2i_lib.stages.survey import formats
-    from c2i_lib.stages.survey.ratings import gather_answers
-
-    opened = find_run(args.profile, args.run_dir)
-    folder = opened.folder(6)
-    items = read_table(folder / "items.parquet")
-    if args.format == "label_studio":
-        out = args.out or Path("label_studio")
-        for survey, part in items.groupby("survey"):  # a project each, because each has raters of its own
-            formats.write_label_studio(out / survey, part, opened.profile.survey, folder / "pictures")
-        print(f"tasks and how to import them are in {out}, a folder for each survey")
-        return
-    tables = gather_answers(folder)
-    if not tables:
-        raise C2IError(f"no answers in {folder.parent / '06_responses'} yet: run survey serve, or survey import")
-    answers = pd.concat(map(pd.read_parquet, tables), ignore_index=True)
-    formats.write_answers_csv(args.out or Path("answers.csv"), answers)
-    print(f"{len(answers)} answers of {answers['rater'].nunique()} raters are in {args.out or Path('answers.csv')}")
-
-
-def survey_import(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.survey import formats
-    from c2i_lib.stages.survey.ratings import import_answers
-
-    opened = find_run(args.profile, args.run_dir)
-    mapping = formats.read_mapping(args.mapping) if args.mapping else None
-    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column)
-    answers = import_answers(args.files, *survey)
-    for note in answers.attrs["notes"]:
-        print(f"note: {note}")
-    print(f"{len(answers)} answers of {answers['rater'].nunique()} raters are in; to analyse them, run again from 6:")
-    print(run_command(opened.directory, "--from", "6"))
-
-
-def survey_map(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.survey import formats
-
-    opened = find_run(args.profile, args.run_dir)
-    items = read_table(opened.folder(6) / "items.parquet")
-    mapping = formats.propose_mapping(formats.read_columns(args.file), items, opened.profile.survey)
-    formats.write_mapping(args.out, mapping)
-    print(
-        f"{(mapping['item_id'] != '').sum()} of {len(mapping)} columns are known; look at {args.out}, fill in the rest"
-    )
-    print(f"and give it: python -m c2i_lib survey import {args.file} --mapping {args.out}")
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {text!r}")
-    return int(text)
-
-
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m c2i_lib", description="Concept to image.")
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -225,29 +152,8 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--image", type=Path, help="a PNG: print how it was made, and the command that makes it again")
     command.set_defaults(function=status)
 
-    survey = commands.add_parser("survey", help="surveys and ratings").add_subparsers(required=True, metavar="command")
-    command = survey.add_parser("build", parents=[common], help="build the surveys of a run that has its images")
-    command.set_defaults(function=survey_build)
-    command = survey.add_parser("serve", parents=[common], help="show the survey to raters in their browsers")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: the whole network")
-    command.add_argument("--port", type=_port, default=8642)
-    command.add_argument("--public-url", help="what personal links begin with, behind a proxy")
-    command.set_defaults(function=survey_serve)
-    command = survey.add_parser("export", parents=[common], help="answers as CSV, or the survey for another tool")
-    command.add_argument("--format", choices=("csv", "label_studio"), default="csv", help="default: csv")
-    command.add_argument("--out", type=Path, help="file or folder (default: answers.csv, or label_studio/)")
-    command.set_defaults(function=survey_export)
-    command = survey.add_parser("import", parents=[common], help="take in answers from another survey tool")
-    command.add_argument("files", nargs="+", type=Path)
-    kinds = ("auto", "c2i", "label_studio", "google_forms", "qualtrics")
-    command.add_argument("--format", choices=kinds, default="auto", help="default: by the file's content")
-    command.add_argument("--mapping", type=Path, help="CSV that says which column is which item and question")
-    command.add_argument("--rater-column", help="column that names the rater")
-    command.set_defaults(function=survey_import)
-    command = survey.add_parser("map", parents=[common], help="propose which column of a wide CSV is which item")
-    command.add_argument("file", type=Path)
-    command.add_argument("--out", type=Path, default=Path("mapping.csv"), help="default: mapping.csv")
-    command.set_defaults(function=survey_map)
+    analyse.add_command(commands)
+    survey_commands.add_commands(commands, common)
     return parser
 
 

@@ -53,11 +53,11 @@ def make_run(folder: Path, n_items: int = 4, raters=("rater_1", "rater_2"), size
 
 
 @contextmanager
-def served(run_folder: Path, port: int = 0):
+def served(run_folder: Path, port: int = 0, settings=None):
     """The app in a thread: its base address and its survey."""
     with listen("127.0.0.1", port) as listening:
         base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = create_app(run_folder / "06_survey", load_profile("smoke").survey, RESEARCHER, base_url)
+        app = create_app(run_folder / "06_survey", settings or load_profile("smoke").survey, RESEARCHER, base_url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", server_header=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -14,6 +14,7 @@ import papermill
 import pytest
 from PIL import Image
 
+from c2i_lib import survey_commands
 from c2i_lib.cli import main
 from c2i_lib.config import PROFILES_DIR
 from c2i_lib.errors import DamagedStageError
@@ -296,6 +297,7 @@ def test_what_the_system_forbids_is_told_with_its_path(arguments, fails, tmp_pat
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "run"))
 
     monkeypatch.setattr("c2i_lib.cli.find_run", forbidden)
+    monkeypatch.setattr(survey_commands, "find_run", forbidden)
     message = fails(*arguments, "--run-dir", tmp_path / "run")
     assert "Permission denied" in message and str(tmp_path / "run") in message and "you may read or write it" in message
 
@@ -385,10 +387,24 @@ def test_answers_go_out_and_come_in_again(survey_run, tmp_path, capfd):
     assert "note: " in out and "rater_1" in out  # whom the survey still waits for
     assert main(["survey", "export", *run, "--out", str(tmp_path / "all.csv")]) == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) == len(lines)
+    assert all((tmp_path / f"all_{name}.csv").is_file() for name in ("comments", "consents", "history"))
     assert main(["survey", "export", *run, "--format", "label_studio", "--out", str(tmp_path / "studio")]) == 0
     for survey, part in items.groupby("survey"):
         tasks = (tmp_path / "studio" / survey / "tasks.json").read_text(encoding="utf-8")
         assert sum(item_id in tasks for item_id in items["item_id"]) == len(part)
+
+
+def test_raters_come_and_go_while_a_study_runs(survey_run, capfd, fails):
+    run = ["--profile", "smoke", "--run-dir", str(survey_run)]
+    assert "say which surveys" in fails("survey", "raters", "add", *run)
+    capfd.readouterr()
+    assert main(["survey", "raters", "add", *run, "--survey", "survey_2", "-n", "2"]) == 0
+    added = [line.split()[0] for line in capfd.readouterr().out.splitlines()]
+    assert len(added) == 2 and all(name.startswith("rater_") for name in added)
+    assert main(["survey", "raters", "replace", *run, added[0], "--leave-out"]) == 0
+    assert f"{added[0]} has left: their answers do not count" in capfd.readouterr().out
+    assert main(["survey", "raters", "withdraw", *run, added[1]]) == 0
+    assert "no backup" in fails("survey", "restore", *run)
 
 
 def test_a_wide_file_gets_a_mapping_to_look_at(survey_run, tmp_path, capfd):

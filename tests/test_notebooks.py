@@ -1,4 +1,5 @@
-"""Rules for notebooks, and the tool's notebook executed for real. Notebooks 01 to 08: see test_pipeline.py."""
+"""Rules for notebooks, and the tool's notebook executed for real. Notebooks 01 to 08: see test_pipeline.py; 09:
+tests/real_ratings."""
 
 import ast
 import re
@@ -9,6 +10,7 @@ import papermill
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+OF_THE_STUDY = NOTEBOOKS[1:-1]  # 01 to 08, which c2i run executes
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -22,8 +24,8 @@ def parameters_cell(path: Path) -> str:
     return tagged[0].source
 
 
-def test_the_notebooks_are_numbered_from_00_to_08():
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"{number:02d}_" for number in range(9)]
+def test_the_notebooks_are_numbered_from_00_to_09():
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"{number:02d}_" for number in range(10)]
 
 
 @by_name
@@ -45,7 +47,7 @@ def test_the_first_code_cell_holds_documented_literals(path):
 
 
 def test_notebooks_of_the_study_have_the_same_parameters():
-    keys = {tuple(node.target.id for node in ast.parse(parameters_cell(path)).body) for path in NOTEBOOKS[1:]}
+    keys = {tuple(node.target.id for node in ast.parse(parameters_cell(path)).body) for path in OF_THE_STUDY}
     assert keys == {("profile", "run_dir", "overrides")}
 
 
@@ -110,7 +112,7 @@ def test_every_figure_and_table_of_ratings_carries_the_label_that_says_simulated
 def test_figures_have_one_producer(path):
     """A notebook writes only files that begin with its own number; the pipeline's records rely on it."""
     code = "\n".join(cell.source for cell in cells(path, "code"))
-    saved = re.findall(r'save_(figure|table)\(\w+, run\.figures, "(\w+)"', code)
+    saved = re.findall(r'save_(figure|table)\(\w+, (?:run|study)\.figures, "(\w+)"', code)
     assert len(saved) == len(re.findall(r"save_(?:figure|table)\(", code))
     assert len(set(saved)) == len(saved)
     assert all(name.startswith(path.name[:3]) for _, name in saved)
@@ -134,7 +136,7 @@ def test_the_tools_notebook_shows_pictures(smoke_run, tmp_path, monkeypatch):
 
 
 @pytest.mark.notebooks
-@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_THE_STUDY, ids=lambda path: path.stem)
 def test_progress_bars_do_not_fill_an_executed_notebook(path, smoke_run):
     """Each of their moves was an output of its own: 227 in notebook 02, between which its results were lost."""
     executed = nbformat.read(smoke_run / "notebooks" / path.name, as_version=4)
@@ -144,7 +146,7 @@ def test_progress_bars_do_not_fill_an_executed_notebook(path, smoke_run):
 
 
 @pytest.mark.notebooks
-@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_THE_STUDY, ids=lambda path: path.stem)
 def test_every_figure_is_shown_and_not_only_saved(path, smoke_run):
     """Who steps through a notebook should see them all: once only the first one of each notebook was shown."""
     executed = nbformat.read(smoke_run / "notebooks" / path.name, as_version=4)

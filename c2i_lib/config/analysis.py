@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,4 +14,6 @@ class Analysis(Section):
 
     n_bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Share
+    # Whom ratings speak for: all raters like these, or these alone, whose narrower intervals miss other raters' mean.
+    raters: Literal["population", "these"] = "population"
     left_out_raters: tuple[str, ...] = ()  # such as one who failed the attention checks; said in every caption

@@ -30,3 +30,7 @@ class Survey(Section):
     quality: Question
     faithfulness: Question
     simulate_raters: bool
+    texts: str = (
+        "en"  # what pages and checks say: en, de, ja, or a JSON file such as stages/survey/web/static/texts.en.json
+    )
+    check_font: str | None = None  # a font file for checks, where the built-in one lacks the letters (Japanese)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from c2i_lib.reporting.style import PAGE, draw_interval, in_style
 
 DIVERGING = ("#b2182b", "#ef8a62", "#f7f7f7", "#67a9cf", "#2166ac")
+_MOST_RATERS, _MOST_PAIRS_NAMED = 40, 12  # that fit a page; raters that fit a table of their pairs
 _EFFECT_COLORS = ("#56B4E9", "#0072B2", "#000000")
 
 
@@ -25,10 +26,11 @@ def _point_colors(scale_points: int) -> list:
     return [colors(point / (scale_points - 1)) for point in range(scale_points)]
 
 
-def _point_legend(figure: Figure, scale_points: int) -> None:
-    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in _point_colors(scale_points)]
-    names = [str(point) for point in range(1, scale_points + 1)]
-    figure.legend(handles, names, ncols=scale_points, loc="outside upper center", title="rating")
+def _point_legend(figure: Figure, points: Sequence[int]) -> None:
+    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in _point_colors(len(points))]
+    figure.legend(
+        handles, list(map(str, points)), ncols=min(len(points), 11), loc="outside upper center", title="rating"
+    )
 
 
 def _draw_shares(axis: Axes, height: float, shares: Sequence[float], centred: bool) -> None:
@@ -45,12 +47,12 @@ def _draw_shares(axis: Axes, height: float, shares: Sequence[float], centred: bo
         left += share
 
 
-def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
+def plot_likert(ratings: pd.DataFrame, points: Sequence[int]) -> Figure:
     """Diverging stacked bars per question and arm: shares of each scale point, centred on the scale's middle."""
-    arms, points = list(dict.fromkeys(ratings["arm"])), range(1, scale_points + 1)
+    arms = list(dict.fromkeys(ratings["arm"]))
     with in_style():
-        figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.25 * len(arms)), sharey=True)
-        for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=False):
+        figure, axes = _a_panel_a_question(ratings["question"].nunique(), 0.9 + 0.25 * len(arms))
+        for axis, (question, group) in zip(axes, ratings.groupby("question", sort=False), strict=True):
             for height, arm in enumerate(arms):
                 values = group.loc[group["arm"] == arm, "rating"]
                 shares = values.value_counts(normalize=True).reindex(points, fill_value=0)
@@ -59,17 +61,31 @@ def plot_likert(ratings: pd.DataFrame, scale_points: int) -> Figure:
             axis.set(xlabel=f"share of ratings: {question}", xlim=(-1, 1), yticks=range(len(arms)), yticklabels=arms)
             axis.xaxis.set_major_formatter(lambda share, _: f"{abs(share):.0%}")
         axes[0].invert_yaxis()
-        _point_legend(figure, scale_points)
+        _point_legend(figure, points)
         return figure
 
 
-def plot_scale_use(raters: pd.DataFrame, scale_points: int) -> Figure:
-    """Each rater's shares of the scale's points (``raters.rater_table``), with their kappa with the others."""
-    names = sorted(raters["rater"].unique())
-    columns = [f"share_{point}" for point in range(1, scale_points + 1)]
+def _a_panel_a_question(n_questions: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of the page's width, ``height`` inches high, and its axes, ``(n_questions,)``, which share y."""
+    figure, axes = plt.subplots(1, n_questions, figsize=(PAGE, height), sharey=True, squeeze=False)
+    return figure, axes[0]
+
+
+def plot_scale_use(raters: pd.DataFrame, points: Sequence[int]) -> Figure:
+    """Each rater's shares of the scale's points (``raters.rater_table``), with their kappa with the others.
+
+    Of more than 40 raters the 40 who agree least with the others, the least first.
+    """
+    kappas = raters.groupby("rater")["kappa"].mean()
+    every, names = len(kappas), sorted(kappas.index)
+    if every > _MOST_RATERS:
+        names = kappas.sort_values(kind="stable").index[:_MOST_RATERS].tolist()
+    columns = [f"share_{point}" for point in points]
     with in_style():
-        figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.9 + 0.22 * len(names)), sharey=True)
-        for axis, (question, group) in zip(axes, raters.groupby("question", sort=False), strict=False):
+        figure, axes = _a_panel_a_question(raters["question"].nunique(), 0.9 + 0.22 * len(names))
+        if len(names) < every:
+            axes[0].set_ylabel(f"the {len(names)} of {every} raters who agree least")
+        for axis, (question, group) in zip(axes, raters.groupby("question", sort=False), strict=True):
             of_rater = group.set_index("rater")
             for height, name in enumerate(names):
                 if name in of_rater.index:
@@ -80,7 +96,7 @@ def plot_scale_use(raters: pd.DataFrame, scale_points: int) -> Figure:
             axis.set(xlabel=f"share of ratings: {question}", xlim=(0, 1), yticks=range(len(names)), yticklabels=names)
             axis.xaxis.set_major_formatter(plt.matplotlib.ticker.PercentFormatter(1, decimals=0))
         axes[0].invert_yaxis()
-        _point_legend(figure, scale_points)
+        _point_legend(figure, points)
         return figure
 
 
@@ -92,10 +108,8 @@ def plot_differences(differences: pd.DataFrame, comparison: pd.DataFrame) -> Fig
     questions = list(dict.fromkeys(comparison["question"]))
     pairs = list(dict.fromkeys(zip(comparison["arm"], comparison["baseline"], strict=True)))
     with in_style():
-        figure, axes = plt.subplots(
-            1, len(questions), figsize=(PAGE, 0.7 + 0.27 * len(pairs)), sharey=True, squeeze=False
-        )
-        for axis, question in zip(axes[0], questions, strict=True):
+        figure, axes = _a_panel_a_question(len(questions), 0.7 + 0.27 * len(pairs))
+        for axis, question in zip(axes, questions, strict=True):
             for height, (arm, baseline) in enumerate(pairs):
                 is_pair = (differences["arm"] == arm) & (differences["baseline"] == baseline)
                 dots = differences.loc[is_pair & (differences["question"] == question), "difference"]
@@ -109,7 +123,7 @@ def plot_differences(differences: pd.DataFrame, comparison: pd.DataFrame) -> Fig
             axis.axvline(0, color="0.5", linewidth=0.6, linestyle=":")
             names = [f"{arm} − {baseline}" for arm, baseline in pairs]
             axis.set(xlabel=f"difference of mean ratings: {question}", yticks=range(len(pairs)), yticklabels=names)
-        axes[0, 0].invert_yaxis()
+        axes[0].invert_yaxis()
         return figure
 
 
@@ -125,16 +139,22 @@ def _heat_map(axis: Axes, values: np.ndarray, names: Sequence, low: float, high:
     axis.tick_params(length=0)
 
 
-def plot_agreement(confusions: Mapping[str, np.ndarray], kappas: Mapping[str, pd.DataFrame]) -> Figure:
+def plot_agreement(
+    confusions: Mapping[str, np.ndarray], kappas: Mapping[str, pd.DataFrame], points: Sequence[int]
+) -> Figure:
     """Per question: how two raters rate the same image (share of pairs), and each pair's quadratic kappa."""
     with in_style():
         figure, axes = plt.subplots(len(confusions), 2, figsize=(PAGE, 2.4 * len(confusions)), squeeze=False)
         for line, question in zip(axes, confusions, strict=True):
             shares = confusions[question]
-            points = range(1, len(shares) + 1)
             _heat_map(line[0], shares, points, 0, float(np.nanmax(shares)) if np.isfinite(shares).any() else 1, 2)
             line[0].set(xlabel="rating by one rater", ylabel=f"{question}\nrating by another")
-            _heat_map(line[1], kappas[question].to_numpy(), list(kappas[question].columns), 0, 1, 2)
+            if len(kappas[question]) <= _MOST_PAIRS_NAMED:
+                _heat_map(line[1], kappas[question].to_numpy(), list(kappas[question].columns), 0, 1, 2)
+            else:  # too many to read
+                values = kappas[question].to_numpy()[np.triu_indices(len(kappas[question]), 1)]
+                line[1].hist(values[np.isfinite(values)], bins=30, color="#0072B2")
+                line[1].set_ylabel("pairs of raters")
             line[1].set_xlabel("quadratic kappa of each pair of raters")
         return figure
 

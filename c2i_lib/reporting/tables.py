@@ -87,9 +87,13 @@ def format_intervals(table: pd.DataFrame, value: str, rows: str, columns: str) -
     return wide.loc[order[0], order[1]].reset_index().rename_axis(columns=None)
 
 
-def format_effects(table: pd.DataFrame, part: str = "group") -> pd.DataFrame:
-    """``hypothesis`` effects with a row per pair of arms and ``part``, and a column per question."""
-    text = [f"{_interval(row.difference, row.low, row.high)}{'*' * (row.p_holm < 0.05)}" for row in table.itertuples()]
+def format_effects(table: pd.DataFrame, part: str = "group", confidence: float = 0.95) -> pd.DataFrame:
+    """``hypothesis`` effects with a row per pair of arms and ``part``, and a column per question. A star stands where
+    Holm's p is below 1 − ``confidence``."""
+    text = [
+        f"{_interval(row.difference, row.low, row.high)}{'*' * (row.p_holm < 1 - confidence)}"
+        for row in table.itertuples()
+    ]
     named = table.assign(text=text, arms=table["arm"] + " − " + table["baseline"])
     wide = named.pivot(index=["arms", part], columns="question", values="text")
     order = list(dict.fromkeys(zip(named["arms"], named[part], strict=True)))
@@ -109,7 +113,7 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     for character in "&%$#_":
         caption = caption.replace(character, "\\" + character)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
-    commands = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "−": "$-$", "< 0.": "$<$ 0."}
+    commands = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "σ": r"$\sigma$", "−": "$-$", "< 0.": "$<$ 0."}
     for characters, command in commands.items():
         text = text.replace(characters, command)
     return text

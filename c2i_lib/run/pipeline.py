@@ -106,8 +106,6 @@ def check_parameters(number: int, parameters: dict) -> None:
 
 def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     """Execute one notebook into ``<run>/notebooks/`` and record it."""
-    import papermill
-
     source = notebook_path(number)
     target = run.directory / "notebooks" / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,8 +115,18 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
     for folder in (run.figures, target.parent):
         for leftover in folder.glob(f".{number:02d}_*"):  # temporary names of a killed run
             leftover.unlink()
-    partial = target.with_name(f"{source.stem}.unfinished.ipynb")
     key = _key(run, number)  # as it is before: an answer that comes while the notebook runs may not be in its result
+    execute_notebook(source, target, parameters)
+    record = {**key, "stages": _stage_records(run, number), "figures": _figures(run, number)}
+    write_json(target.with_suffix(".json"), record)
+
+
+def execute_notebook(source: Path, target: Path, parameters: dict) -> None:
+    """Execute the notebook ``source`` with ``parameters`` into ``target``, which is there only when all cells ran."""
+    import papermill
+
+    partial = target.with_name(f"{source.stem}.unfinished.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(
         str(source),
         str(partial),
@@ -131,8 +139,6 @@ def execute(run: Run, number: int, profile: str, overrides: dict) -> None:
         extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)
-    record = {**key, "stages": _stage_records(run, number), "figures": _figures(run, number)}
-    write_json(target.with_suffix(".json"), record)
 
 
 def run_notebooks(run: Run, profile: str, overrides: dict, first: int = 1, last: int = len(STUDY)) -> list[dict]:

@@ -1,8 +1,9 @@
 """Effects of the arm: Table 1 with intervals, paired differences, and what they say in words.
 
-In: long tables with ``arm, concept`` and values. Out: tables. Concepts, not ratings, are the independent units:
-every interval resamples concepts, and every test exchanges arms within concepts, because all raters see the same
-images. Ignored: agreement between raters.
+In: long tables with ``arm, concept`` and values. Out: tables. Concepts, not ratings, are the independent units. What is
+said of ratings holds for the population of raters by default (``crossed``: concepts and raters are both drawn from
+many), or for these raters alone: then intervals resample concepts, and tests exchange arms within concepts, because
+all raters see the same images. Judges' scores have no raters. Ignored: agreement between raters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, cluster_interval
+from c2i_lib.statistics.crossed import Crossed, clustered_mean, crossed_mean
 
+POPULATION, THESE = "population", "these"  # of raters: whom an interval and a test are about
+ESTIMANDS = {POPULATION: "over concepts and raters", THESE: "over concepts, for these raters"}  # of intervals
+TESTS = {POPULATION: "quasi-F tests over concepts and raters", THESE: "sign-flip tests over concepts, for these raters"}
 MAX_EXACT = 13  # concepts: 8,192 sign patterns
 
 _ENDS = {"low": "float64", "high": "float64"}
@@ -22,6 +27,7 @@ MEANS_COLUMNS = {"arm": "str", "mean": "float64", **_ENDS}
 TABLE1_COLUMNS = {"question": "str", "arm": "str", "n": "int64", "mean": "float64", **_ENDS, "sd": "float64"}
 COMPARISON_COLUMNS = {"question": "str", "arm": "str", "baseline": "str", "difference": "float64", **_ENDS}
 COMPARISON_COLUMNS |= dict.fromkeys(("delta", "delta_low", "delta_high", "p", "p_holm"), "float64")
+COMPARISON_COLUMNS |= {"n_concepts": "int64"}
 DIFFERENCES_COLUMNS = {"question": "str", "concept": "str", "difference": "float64"}
 
 
@@ -45,14 +51,37 @@ def bootstrap_means(values: pd.DataFrame, column: str, resampling: Resampling = 
     return pd.DataFrame({"arm": means.columns, "mean": means.mean().to_numpy(), "low": low, "high": high})
 
 
-def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def _cells(values: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """For each arm the means per concept (rows) and rater (columns), NaN where a rater saw no image of it."""
+    concepts, raters = (pd.Index(sorted(values[name].unique()), name=name) for name in ("concept", "rater"))
+    return {
+        arm: group.pivot_table(index="concept", columns="rater", values=column, aggfunc="mean").reindex(
+            index=concepts, columns=raters
+        )
+        for arm, group in values.groupby("arm", sort=False)
+    }
+
+
+def population_means(values: pd.DataFrame, column: str, confidence: float) -> pd.DataFrame:
+    """``bootstrap_means`` for the population of raters, by ``crossed_mean``; ``values`` needs ``rater``, too."""
+    _concept_means(values, column)  # says which concept has no value in an arm
+    estimates = {arm: crossed_mean(cells.to_numpy()) for arm, cells in _cells(values, column).items()}
+    rows = [(arm, estimate.mean, *estimate.interval(confidence)) for arm, estimate in estimates.items()]
+    return pd.DataFrame(rows, columns=list(MEANS_COLUMNS))
+
+
+def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT, raters: str = THESE) -> pd.DataFrame:
     """The paper's Table 1 with intervals: ``question, arm, n, mean, low, high, sd``.
 
-    ``sd`` is the sample standard deviation of single ratings (the paper's σ). Intervals are those of these raters.
+    ``sd`` is the sample standard deviation of single ratings (the paper's σ). ``raters``: whom the intervals are about,
+    ``POPULATION`` or ``THESE``.
     """
     parts = []
     for question, group in ratings.groupby("question", sort=False):
-        part = bootstrap_means(group, "rating", resampling)
+        if raters == POPULATION:
+            part = population_means(group, "rating", resampling.confidence)
+        else:
+            part = bootstrap_means(group, "rating", resampling)
         by_arm = group.groupby("arm")["rating"]
         part["n"], part["sd"] = part["arm"].map(by_arm.count()), part["arm"].map(by_arm.std())
         parts.append(part.assign(question=question))
@@ -98,55 +127,115 @@ def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutat
 def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> np.ndarray:
     """``(n_concepts,)`` Cliff's delta (1993) within each concept: how much more often an image of ``arm`` is rated
     above one of ``baseline`` than below, from −1 to 1. Images are compared by their mean rating."""
-    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean()
-    deltas = []
-    for _, of_concept in images.groupby("concept"):
-        ours, theirs = (of_concept.xs(name, level="arm").dropna().to_numpy() for name in (arm, baseline))
-        deltas.append(np.sign(np.subtract.outer(ours, theirs)).mean())
-    return np.array(deltas)
+    images = values.groupby(["concept", "arm", "image_id"], sort=True)[column].mean().dropna()
+    ours, theirs = (images.xs(name, level="arm").droplevel("image_id") for name in (arm, baseline))
+    pairs = pd.merge(ours, theirs, left_index=True, right_index=True, suffixes=("", " of the baseline"))
+    return np.sign(pairs.iloc[:, 0] - pairs.iloc[:, 1]).groupby(level="concept").mean().to_numpy()
 
 
-def compare_arms(values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT) -> pd.DataFrame:
-    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm``.
+def _population_difference(
+    group: pd.DataFrame, column: str, cells: dict[str, pd.DataFrame], arm: str, baseline: str
+) -> Crossed:
+    """Error and degrees of freedom of the difference of two arms for all raters: from raters who saw both arms of a
+    concept, or where some concept has none such, clustered by concept and by rater."""
+    paired = cells[arm] - cells[baseline]
+    if paired.notna().any(axis=1).all():
+        return crossed_mean(paired.to_numpy())
+    rows = group[group["arm"].isin([arm, baseline])].dropna(subset=[column])
+    sizes = rows.groupby(["arm", "concept"])[column].transform("size").to_numpy()
+    weights = 1 / (sizes * rows["concept"].nunique())
+    values = rows[column].to_numpy(float, copy=True)
+    ours = (rows["arm"] == arm).to_numpy()
+    for side in (ours, ~ours):
+        values[side] -= (weights[side] * values[side]).sum()
+    signs = np.where(ours, 1.0, -1.0)
+    return clustered_mean(values, signs * weights, rows["concept"].to_numpy(), rows["rater"].to_numpy())
 
-    ``values`` needs ``question, arm, concept, image_id``. Differences and Cliff's deltas are paired within concepts;
-    their intervals resample concepts. ``p`` is of ``sign_flip_p``; Holm's correction is over all rows.
+
+def compare_arms(
+    values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT, raters: str = THESE
+) -> pd.DataFrame:
+    """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm,
+    n_concepts``.
+
+    ``values`` needs ``question, arm, concept, image_id``, and ``rater`` for ``raters=POPULATION``: then the interval of
+    the difference and ``p`` are of ``crossed_mean``, or of ``clustered_mean`` where some concept has no rater who saw
+    both arms; else the interval resamples concepts, and ``p`` is of
+    ``sign_flip_p``. Differences and Cliff's deltas are paired within concepts; the interval of delta is always over
+    concepts alone. Holm's correction is over all rows.
     """
     random = np.random.default_rng(resampling.seed)
     rows = []
     for question, group in values.groupby("question", sort=False):
         means = _concept_means(group, column)
-        for baseline, arm in combinations(means.columns, 2):
-            paired = np.stack(
-                [(means[arm] - means[baseline]).to_numpy(), cliffs_delta(group, column, arm, baseline)], 1
-            )
-            low, high = cluster_interval(paired, resampling)
-            (difference, delta), p_value = paired.mean(0), float(sign_flip_p(paired[:, 0], random))
-            rows.append((question, arm, baseline, difference, low[0], high[0], delta, low[1], high[1], p_value))
-    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)[:-1])
-    return table.assign(p_holm=holm(table["p"]))
+        pairs = list(combinations(means.columns, 2))
+        paired = np.empty((len(means), len(pairs), 2))
+        for position, (baseline, arm) in enumerate(pairs):
+            paired[:, position, 0] = means[arm] - means[baseline]
+            paired[:, position, 1] = cliffs_delta(group, column, arm, baseline)
+        low, high = cluster_interval(paired, resampling)
+        cells = _cells(group, column) if raters == POPULATION else {}
+        for position, (baseline, arm) in enumerate(pairs):
+            difference, delta = paired[:, position].mean(0)
+            if cells:
+                # The mean is of all ratings, also of raters who saw one arm only.
+                crossed = _population_difference(group, column, cells, arm, baseline)._replace(mean=difference)
+                (low[position, 0], high[position, 0]), p_value = crossed.interval(resampling.confidence), crossed.p
+            else:
+                p_value = float(sign_flip_p(paired[:, position, 0], random))
+            ends = np.stack([low[position], high[position]], 1)
+            rows.append((question, arm, baseline, difference, *ends[0], delta, *ends[1], p_value, len(means)))
+    columns = [name for name in COMPARISON_COLUMNS if name != "p_holm"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=holm(table["p"]))[list(COMPARISON_COLUMNS)].astype(COMPARISON_COLUMNS)
 
 
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
     """Mean difference of two arms in every concept: ``question, concept, difference``."""
     parts = []
-    for question, group in values.groupby("question", sort=False):
+    for question, group in values[values["arm"].isin([arm, baseline])].groupby("question", sort=False):
         means = _concept_means(group, column)
         parts.append((means[arm] - means[baseline]).rename("difference").reset_index().assign(question=question))
     return pd.concat(parts, ignore_index=True)[list(DIFFERENCES_COLUMNS)]
 
 
-def describe(comparison: pd.DataFrame, confidence: float) -> list[str]:
-    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all.
+_ONE_RATER = (
+    "there is one rater, or too few ratings to tell raters from the rest, so nothing follows for other raters: no "
+    "interval and no test; raters: these gives those over concepts"
+)
+_FEW = "more concepts are needed to show any difference"
 
-    It says "higher" or "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
+
+def _smallest_p(n_concepts: int, n_permutations: int = 10_000) -> float:
+    """The smallest p that ``sign_flip_p`` can have: one pattern of signs, and its mirror image, is as extreme."""
+    return 2.0 / 2**n_concepts if n_concepts <= MAX_EXACT else 1 / n_permutations
+
+
+def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = None) -> list[str]:
+    """One plain sentence per row of ``compare_arms``, after one a question that says what could be seen at all, and
+    where concepts are so few that no p of a sign-flip test can be small, one that says so.
+
+    ``raters``: whom the comparison is about, a key of ``ESTIMANDS``; None for judges' scores. It says "higher" or
+    "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
     """
     sentences = []
     for question, rows in comparison.groupby("question", sort=False):
-        half_width = ((rows["high"] - rows["low"]) / 2).mean()
+        half_width, n_concepts = ((rows["high"] - rows["low"]) / 2).mean(), rows["n_concepts"].min()
+        if n_concepts < 2:
+            sentences.append(f"{question}: of one concept there is no interval and no test; {_FEW}.")
+            continue
+        if rows["low"].isna().all():
+            sentences.append(f"{question}: {_ONE_RATER}.")
+            continue
         sentences.append(
-            f"{question}: intervals reach about {half_width:.2f} to each side; a smaller difference is not seen here."
+            f"{question}: intervals{' ' + ESTIMANDS[raters] if raters else ''} reach about {half_width:.2f} to each "
+            "side; a smaller difference is not seen here."
         )
+        smallest, n_tests = _smallest_p(n_concepts), len(comparison)
+        if raters != POPULATION and n_tests * smallest >= 1 - confidence:
+            corrected = f", and corrected for {n_tests} tests the smallest never below {min(1, n_tests * smallest):.4g}"
+            limit = f"p can never be below {smallest:.4g}{corrected * (n_tests > 1)}"
+            sentences.append(f"{question}: with {n_concepts} concepts {limit}; {_FEW}.")
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
             interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"

@@ -1,8 +1,8 @@
-"""How many concepts a study needs: power of the sign-flip test, by simulation.
+"""How many concepts a study needs: power of the test that it will run, by simulation.
 
-In: the shape of a study, the scale of its ratings, and a true difference between two arms. Out: how often it would be
-found. Ignored: Holm's correction, which asks for more; and concepts that suit an arm better than others, which ask for
-more as well.
+In: the shape of a study, the scale of its ratings, a true difference between two arms, and whom the test is about. Out:
+how often it would be found. Ignored: Holm's correction, which asks for more; and concepts that suit an arm better than
+others, which ask for more as well.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from c2i_lib.statistics.effects import sign_flip_p
-from c2i_lib.statistics.simulation import Design, shifted, simulate_studies
+from c2i_lib.statistics.crossed import crossed_means
+from c2i_lib.statistics.effects import POPULATION, sign_flip_p
+from c2i_lib.statistics.simulation import TASTE_SHARE, Design, shifted, simulate_studies
 
 N_PERMUTATIONS = 2000  # of the test inside the simulation
 POWER_COLUMNS = {"n_concepts": "int64", "effect": "float64", "power": "float64"}
@@ -27,16 +28,23 @@ def power(
     alpha: float = 0.05,
     n_studies: int = 1000,
     seed: int = 0,
+    raters: str = POPULATION,
 ) -> float:
     """Share of ``n_studies`` simulated studies whose test has p at most ``alpha``.
 
     ``effect``: the true difference of mean ratings, in points, from an arm whose ratings have the latent ``scale``
-    (μ, s). ``item_share``: as in ``simulate_studies``.
+    (μ, s). ``item_share``: as in ``simulate_studies``. ``raters``: whom the test is about, as in ``compare_arms``. What
+    holds for the population is disturbed by raters' taste for an arm (``TASTE_SHARE``); of these raters it is a part.
     """
     scales = (scale, shifted(scale, effect, design.scale_points))
-    ratings, _ = simulate_studies(scales, design, n_studies, seed, item_share)
-    means = ratings.mean((3, 4))
-    p_values = sign_flip_p(means[:, 1] - means[:, 0], np.random.default_rng(seed), N_PERMUTATIONS)
+    taste_share = TASTE_SHARE if raters == POPULATION else 0.0
+    ratings, _ = simulate_studies(scales, design, n_studies, seed, item_share, taste_share=taste_share)
+    means = ratings.mean(3, dtype=float)
+    differences = means[:, 1] - means[:, 0]
+    if raters == POPULATION:
+        p_values = np.array([estimate.p for estimate in crossed_means(differences)])
+    else:
+        p_values = sign_flip_p(differences.mean(2), np.random.default_rng(seed), N_PERMUTATIONS)
     return float((p_values <= alpha).mean())
 
 
@@ -47,10 +55,11 @@ def power_table(
     item_share: float,
     n_studies: int = 1000,
     seed: int = 0,
+    raters: str = POPULATION,
 ) -> pd.DataFrame:
     """``power`` for every effect and every design: ``n_concepts, effect, power``."""
     rows = [
-        (design.n_concepts, effect, power(design, effect, scale, item_share, n_studies=n_studies, seed=seed))
+        (design.n_concepts, effect, power(design, effect, scale, item_share, 0.05, n_studies, seed, raters))
         for effect in effects
         for design in designs
     ]

@@ -1,9 +1,9 @@
 """Simulated raters: a latent scale, cut into points.
 
 In: a mean and a spread for each arm, and the shape of a study. Out: ratings. A rater's impression of an image is
-y* = μ + s·(√ρc·C + √ρi·I + √.05·R + √rest·ε) with standard normal C (concept), I (image), R (rater) and ε, and the
-rating is where y* falls between the cuts −1, 0 and 1. Shared by the survey's simulated raters and by power. Ignored:
-that some concepts may suit an arm better than others.
+y* = μ + s·(√ρc·C + √ρi·I + √.05·R + √ρt·T + √rest·ε) with standard normal C (concept), I (image), R (rater), T (a
+rater's taste for an arm) and ε, and the rating is where y* falls between the cuts −1, 0 and 1. Shared by the survey's
+simulated raters, who have no T, and by power. Ignored: that some concepts may suit an arm better than others.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 RATER_SHARE = 0.05
+TASTE_SHARE = 0.02  # of T, where there is one: not to be had from the paper either
 CONCEPT_SHARE_OF_ITEM = 0.5  # not to be had from the paper: half of what an image has, its concept has
 
 
@@ -63,19 +64,25 @@ def simulate_studies(
     seed: int,
     item_share: float,
     concept_share: float = CONCEPT_SHARE_OF_ITEM,
+    taste_share: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ratings ``(n_studies, n_arms, n_concepts, n_samples, n_raters)``, int8, and raters' R ``(n_studies, n_raters)``.
 
     ``scales``: (μ, s) of each arm. ``item_share``: the share of the variance that an image has, its concept included;
-    ``concept_share``: the part of it that is the concept's, the same in all arms.
+    ``concept_share``: the part of it that is the concept's, the same in all arms. ``taste_share``: of a rater's taste
+    for an arm.
     """
     random = np.random.default_rng(seed)
     shape = (n_studies, len(scales), design.n_concepts, design.n_samples, design.n_raters)
-    concept, image, rest = item_share * concept_share, item_share * (1 - concept_share), 1 - item_share - RATER_SHARE
+    concept, image = item_share * concept_share, item_share * (1 - concept_share)
+    rest = 1 - item_share - RATER_SHARE - taste_share
     raters = random.standard_normal((n_studies, design.n_raters), np.float32)
     latent = np.sqrt(np.float32(rest)) * random.standard_normal(shape, np.float32)
     latent += np.float32(np.sqrt(concept)) * random.standard_normal((n_studies, 1, *shape[2:3], 1, 1), np.float32)
     latent += np.float32(np.sqrt(image)) * random.standard_normal((*shape[:4], 1), np.float32)
     latent += np.float32(np.sqrt(RATER_SHARE)) * raters[:, None, None, None, :]
+    if taste_share:
+        tastes = random.standard_normal((n_studies, len(scales), 1, 1, design.n_raters), np.float32)
+        latent += np.float32(np.sqrt(taste_share)) * tastes
     means, spreads = (np.array(values, np.float32)[:, None, None, None] for values in zip(*scales, strict=True))
     return rate(means + spreads * latent, design.scale_points), raters

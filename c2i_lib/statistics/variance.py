@@ -100,15 +100,17 @@ def decompose(ratings: pd.DataFrame) -> pd.DataFrame:
     """Mean over arms of each arm's variances: ``question, component, variance, share, sd, reason``.
 
     ``ratings`` without repeats and checks, with the columns of ``NEEDED``. Where each prompt has one image, prompt and
-    image seed cannot be told apart and are one component. The rest is what a rater sees in one image that others do
-    not. Negative estimates count as zero. What is not defined is NaN, and ``reason`` says why; it also names arms that
-    the mean leaves out because theirs are not. Raises ``C2IError`` for a missing column.
+    image seed cannot be told apart and are one component; with the concept, where each arm has one image of it. The
+    rest is what a rater sees in one image that others do not. Negative estimates count as zero. What is not defined is
+    NaN, and ``reason`` says why; it also names arms that the mean leaves out because theirs are not. Raises
+    ``C2IError`` for a missing column.
     """
     _check_columns(ratings)
-    several = ratings.groupby("prompt_id")["image_id"].nunique().max() > 1
     factors = {"concept": "concept", "prompt": "prompt_id", "image seed": "image_id", "rater": "rater"}
-    if not several:
+    if ratings.groupby("prompt_id")["image_id"].nunique().max() <= 1:
         factors = {"concept": "concept", "prompt and image seed": "image_id", "rater": "rater"}
+    if ratings.groupby(["arm", "concept"])["image_id"].nunique().max() <= 1:
+        factors = {"concept and image": "image_id", "rater": "rater"}
     rows = []
     for question, group in ratings.dropna(subset=["rating"]).groupby("question", sort=False):
         arms = {name: _arm_components(arm, factors) for name, arm in group.groupby("arm", sort=False)}
@@ -121,7 +123,8 @@ def decompose(ratings: pd.DataFrame) -> pd.DataFrame:
 
 def seed_noise(decomposition: pd.DataFrame, n_concepts: int, n_samples: int) -> pd.Series:
     """Per question, the standard error that prompts and image seeds alone give to a difference of two arms; NaN where
-    their variances are."""
+    their variances are, and where images cannot be told from concepts."""
     drawn = decomposition[decomposition["component"].str.contains("prompt|seed")]
     total = drawn.groupby("question", sort=False)["variance"].agg(lambda variances: variances.sum(skipna=False))
+    total = total.reindex(decomposition["question"].unique())
     return np.sqrt(2 * total / (n_concepts * n_samples))

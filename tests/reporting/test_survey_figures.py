@@ -30,7 +30,7 @@ def make_ratings(scale_points=4):
 
 @pytest.mark.parametrize("scale_points", [4, 5])
 def test_likert_bars_add_up_to_one_and_are_centred(scale_points):
-    figure = figures.plot_likert(make_ratings(scale_points), scale_points)
+    figure = figures.plot_likert(make_ratings(scale_points), range(1, scale_points + 1))
     assert len(figure.axes) == 2
     for axis in figure.axes:
         assert len(axis.patches) == len(ARMS) * scale_points
@@ -58,7 +58,7 @@ def test_differences_are_coloured_only_where_the_interval_excludes_zero():
 def test_scale_use_has_a_bar_and_a_kappa_for_every_rater():
     rows = [(r, q, 0.1, 0.2, 0.3, 0.4, k) for q in QUESTIONS for r, k in (("rater_1", 0.5), ("rater_2", np.nan))]
     names = ["rater", "question", "share_1", "share_2", "share_3", "share_4", "kappa"]
-    figure = figures.plot_scale_use(pd.DataFrame(rows, columns=names), 4)
+    figure = figures.plot_scale_use(pd.DataFrame(rows, columns=names), range(1, 5))
     for axis in figure.axes:
         assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.1, 0.2, 0.3, 0.4] * 2)
         texts = [text.get_text() for text in axis.texts]
@@ -68,7 +68,7 @@ def test_scale_use_has_a_bar_and_a_kappa_for_every_rater():
 def test_agreement_shows_every_pair_once_each_way_and_nothing_for_pairs_without_images():
     kappas = pd.DataFrame([[np.nan, 0.25], [0.25, np.nan]], index=["a", "b"], columns=["a", "b"])
     confusions = {question: np.full((4, 4), 1 / 16) for question in QUESTIONS}
-    figure = figures.plot_agreement(confusions, dict.fromkeys(QUESTIONS, kappas))
+    figure = figures.plot_agreement(confusions, dict.fromkeys(QUESTIONS, kappas), range(1, 5))
     shares, pairs = figure.axes[0], figure.axes[1]
     assert [text.get_text() for text in shares.texts] == ["0.06"] * 16
     assert [text.get_text() for text in pairs.texts] == ["0.25", "0.25"]
@@ -76,7 +76,8 @@ def test_agreement_shows_every_pair_once_each_way_and_nothing_for_pairs_without_
 
 def test_raters_without_a_common_image_still_have_a_figure():
     empty = np.full((4, 4), np.nan)
-    figures.plot_agreement({"quality": empty}, {"quality": pd.DataFrame([[np.nan]], index=["a"], columns=["a"])})
+    kappas = pd.DataFrame([[np.nan]], index=["a"], columns=["a"])
+    figures.plot_agreement({"quality": empty}, {"quality": kappas}, range(1, 5))
 
 
 def test_variance_bars_add_up_to_one():

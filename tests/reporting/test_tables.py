@@ -129,6 +129,8 @@ def test_effects_have_a_star_where_the_adjusted_p_is_small():
     names = ["group", "question", "arm", "baseline", "difference", "low", "high", "p_holm"]
     table = tables.format_effects(pd.DataFrame(rows, columns=names))
     assert table.loc[0].tolist() == ["ft − base", "all", "0.20 [0.10, 0.30]*", "0.20 [−0.10, 0.50]"]
+    stricter = tables.format_effects(pd.DataFrame(rows, columns=names), confidence=0.995)
+    assert "*" not in stricter.loc[0, "quality"], "p = .01 is no evidence at 99.5 %"
 
 
 def test_the_numbers_behind_a_table_are_kept_unrounded(tmp_path):

@@ -154,7 +154,8 @@ def do_stage(run, number, profile, overrides):
         survey_ratings.collect_ratings(run.folder(6), settings.survey, settings.seed, scores_file)
     else:
         files = (run.folder(6) / "ratings" / "ratings.parquet", run.folder(6) / "items.parquet", run.folder(7))
-        analysis.analyse_ratings(*files, settings.survey, settings.prompts.n_per_concept, run.resampling)
+        n_per_concept = settings.prompts.n_per_concept
+        analysis.analyse_ratings(*files, settings.survey, n_per_concept, run.resampling, settings.analysis)
 
 
 @pytest.mark.notebooks

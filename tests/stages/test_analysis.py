@@ -69,7 +69,7 @@ def analyse(tmp_path, ratings, profile=PROFILE, scores=None, others=None):
 
 def analyse_all(file, items, tmp_path, profile, *judged):
     resampling = Resampling(100, profile.analysis.confidence, profile.seed)
-    settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis.left_out_raters)
+    settings = (profile.survey, profile.prompts.n_per_concept, resampling, profile.analysis)
     return analyse_ratings(file, items, tmp_path / "07_analysis", *settings, profile.judges, *judged)
 
 
@@ -91,11 +91,12 @@ def test_ratings_become_tables_of_the_profiles_settings(tmp_path):
     tables = analyse(tmp_path, ratings)
     assert set(tables) == {"table1", "comparison", "differences", "agreement", "raters", "variance", "power"}
     assert tables["table1"]["arm"].tolist() == ARMS * 2
-    expected = table1(in_order(ratings, tuple(ARMS)), RESAMPLING).assign(simulated=True)
+    expected = table1(in_order(ratings, tuple(ARMS)), RESAMPLING, PROFILE.analysis.raters).assign(simulated=True)
     pd.testing.assert_frame_equal(tables["table1"], expected, check_dtype=False)
     n_pairs = len(ARMS) * (len(ARMS) - 1) // 2
     assert len(tables["comparison"]) == 2 * n_pairs and len(tables["differences"]) == 2 * n_pairs * 3
-    expected = agreement_table(in_order(ratings, tuple(ARMS)), PROFILE.survey.scale_points, RESAMPLING)
+    points = range(1, PROFILE.survey.scale_points + 1)
+    expected = agreement_table(in_order(ratings, tuple(ARMS)), points, RESAMPLING)
     pd.testing.assert_frame_equal(tables["agreement"], expected.assign(simulated=True), check_dtype=False)
     assert all(table["simulated"].all() for table in tables.values())
 

@@ -48,13 +48,13 @@ def profile():
     return load_profile("smoke", OVERRIDES)
 
 
-def write_images(folder, images):
+def write_images(folder, images, version=1):
     """A finished image stage with pictures that carry metadata, as those of the study do."""
     info = PngInfo()
     info.add_text("c2i", "the prompt and the arm")
-    with Stage(folder, {}):
+    with Stage(folder, {"version": version}):
         for number, path in enumerate(images["path"]):
-            Image.new("RGB", (8, 8), (number, 0, 255)).save(folder / path, pnginfo=info)
+            Image.new("RGB", (8, 8), (9 * number, 0, 255)).save(folder / path, pnginfo=info)
         write_table(folder / "images.parquet", images)
     return folder / "images.parquet"
 
@@ -111,6 +111,26 @@ def test_item_ids_are_opaque_and_depend_on_the_seed():
     assert items["item_id"].is_unique
     assert items["item_id"].str.fullmatch("i[0-9a-f]{12}").all()
     assert not set(items["item_id"]) & set(assign(make_images(), 2, seed=1)["item_id"])
+
+
+def test_item_ids_and_simulated_ratings_do_not_depend_on_the_files_of_pictures(simulated):
+    """A PNG holds versions of packages: under another torch build the same picture is another file."""
+    images = make_images(n_concepts=10, n_samples=5)
+    other = images.assign(sha256="written by another version of " + images["image_id"])
+    pd.testing.assert_frame_equal(assign(images, 2, seed=0), assign(other, 2, seed=0))
+    items, orders, scores, settings, answers = simulated
+    keys = ["rater", "item_id", "question"]
+    turned = simulate_answers(items, orders.iloc[::-1], scores, settings, seed=0).sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(turned, answers.sort_values(keys, ignore_index=True))
+
+
+def test_more_raters_get_other_names_and_nobody_a_new_one(wide):
+    items, settings = wide
+    fewer = order_items(items, settings, seed=0)
+    more = order_items(items, settings.model_copy(update={"raters_per_survey": 12}), seed=0)
+    assert more["rater"].nunique() > 10
+    kept = more[more["rater"].isin(fewer["rater"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, fewer)
 
 
 def test_surveys_do_not_depend_on_the_order_of_the_images():
@@ -285,6 +305,44 @@ def test_simulated_ratings_say_so_and_pass_the_checks(built, tmp_path, profile):
     checks = ratings[ratings["kind"] == "check"]
     for row in checks.itertuples():
         assert row.rating == items.loc[row.item_id, f"expected_{row.question}"]
+
+
+def answered(built):
+    """One answer of a person to a built survey."""
+    responses = Responses(responses_folder(built) / "responses.sqlite")
+    responses.add_raters(["rater_1"])
+    responses.answer("rater_1", of_survey(built, 1)["item_id"].iloc[0], "quality", 2)
+    responses.close()
+    return {path.name: path.read_bytes() for path in built.glob("*.parquet")}
+
+
+def test_a_survey_with_answers_outlives_an_upgrade_and_a_change_of_raters(
+    built, images_file, profile, monkeypatch, capsys
+):
+    before = answered(built)
+    monkeypatch.setattr("c2i_lib.stages.survey.build._item_id", lambda *parts: "i" + "0" * 12)  # as another version has
+    monkeypatch.setattr("c2i_lib.records.stage.code_hash", lambda *modules: "another version")
+    more = load_profile("smoke", OVERRIDES | {"survey.raters_per_survey": 9})
+    for settings in (profile.survey, more.survey):
+        build_surveys(images_file, built, settings, profile.seed)
+        assert {path.name: path.read_bytes() for path in built.glob("*.parquet")} == before
+    assert "survey raters add" in capsys.readouterr().out
+
+
+def test_a_survey_with_answers_is_not_built_again_with_other_pictures(built, images_file, profile):
+    """Answers would count for pictures that nobody has seen."""
+    before = answered(built)
+    images = pd.read_parquet(images_file)
+    few = OVERRIDES | {"survey.repeated_images": 1}
+    with pytest.raises(C2IError, match="settings repeated_images have changed"):
+        build_surveys(images_file, built, load_profile("smoke", few).survey, profile.seed)
+    write_images(images_file.parent, images.iloc[::-1], version=2)  # each image now has another colour
+    with pytest.raises(C2IError, match=r"12 pictures \(base-0-0, .* have changed: put them back"):
+        build_surveys(images_file, built, profile.survey, profile.seed)
+    write_images(images_file.parent, images[images["image_id"] != "ft-1-1"], version=3)
+    with pytest.raises(C2IError, match=r"pictures .*ft-1-1"):
+        build_surveys(images_file, built, profile.survey, profile.seed)
+    assert {path.name: path.read_bytes() for path in built.glob("*.parquet")} == before
 
 
 def test_a_profile_for_people_takes_no_simulated_raters(built, tmp_path, profile):

@@ -150,7 +150,7 @@ def test_the_end_lists_what_is_not_rated(open_survey, new_page):
     page = new_page()
     enter(page, site)
     press(page, "1", "1", "Enter", "1", "Enter", "1", "1", "Enter", "Enter")
-    assert "2 pictures are not fully rated" in page.inner_text("#end")
+    assert "not fully rated yet: 2" in page.inner_text("#end")
     page.click("#open-items li:first-child button")
     assert shown(page) == "Picture 2 of 4" and chosen(page) == ["1"]
 
@@ -175,6 +175,8 @@ def test_two_tabs_do_not_clash(open_survey, new_page):
     press(second, "Enter", "1")
     wait_until_stored(second)
     press(second, "ArrowLeft")
+    second.evaluate("window.dispatchEvent(new Event('focus'))")
+    second.wait_for_selector("input[name=faithfulness][value='4']:checked", state="attached")
     assert chosen(first) == chosen(second) == ["3", "4"]
     items = list(site[1].items["rater_1"])
     stored = {items[0]: {"quality": 3, "faithfulness": 4}, items[1]: {"quality": 1}}
@@ -189,7 +191,7 @@ def test_answers_survive_a_lost_connection_and_a_closed_page(open_survey, new_pa
     page.context.set_offline(True)
     press(page, "3")
     page.wait_for_selector("#warning:not([hidden])")
-    assert "1 answer is not stored yet" in page.inner_text("#warning")
+    assert "will be sent again: 1" in page.inner_text("#warning")
     press(page, "2", "Enter", "4")
     assert page.inner_text("#saved") == "Not stored" and site[1].responses.answers_of("rater_1") == {}
     page.context.set_offline(False)
@@ -209,6 +211,72 @@ def test_answers_survive_a_lost_connection_and_a_closed_page(open_survey, new_pa
     other.wait_for_selector("#rating:not([hidden])")
     other.wait_for_selector("#saved:text-is('')", state="attached")
     assert site[1].responses.answers_of("rater_1")[items[1]] == {"quality": 4, "faithfulness": 1}
+
+
+def test_an_answer_that_is_held_up_does_not_undo_a_later_one(open_survey, new_page):
+    """The page gives up waiting, the rater changes their mind, then the first request arrives after all."""
+    site = open_survey(4)
+    page, held = new_page(), []
+    page.add_init_script(
+        "AbortSignal.timeout = () => { const c = new AbortController(); setTimeout(() => c.abort(), 500);"
+        " return c.signal; }"
+    )
+    enter(page, site)
+
+    def hold(route):
+        held.append(route.request) if not held else None
+        route.abort() if held[0] is route.request else route.continue_()
+
+    page.route("**/answers/*", hold)
+    press(page, "1")
+    page.wait_for_selector("#warning:not([hidden])")
+    page.click(".point:has(input[name=quality][value='4'])")
+    page.click("#again")
+    wait_until_stored(page)
+    item = next(iter(site[1].items["rater_1"]))
+    late = page.request.put(held[0].url, data=held[0].post_data, headers={"Content-Type": "application/json"})
+    assert late.status == 409 and site[1].responses.answers_of("rater_1")[item]["quality"] == 4
+    assert chosen(page)[0] == "4"
+
+
+def test_a_browser_that_was_asleep_does_not_undo_what_was_answered_since(open_survey, new_page):
+    """It kept an answer that it could not send; another device answered later. The rater is told."""
+    site = open_survey(4)
+    old, other = new_page(), new_page()
+    enter(old, site)
+    old.context.set_offline(True)
+    press(old, "1")
+    old.wait_for_selector("#warning:not([hidden])")
+    context = old.context
+    old.close()
+    other.goto(f"{site[0]}/r/{site[1].tokens['rater_1']}")
+    other.wait_for_selector("#rating:not([hidden])")
+    press(other, "3")
+    wait_until_stored(other)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(other.url)
+    again.wait_for_selector("#warning:not([hidden])")
+    assert "Picture 1 has a newer answer" in again.inner_text("#warning") and chosen(again) == ["3"]
+    item = next(iter(site[1].items["rater_1"]))
+    assert site[1].responses.answers_of("rater_1")[item] == {"quality": 3}
+    press(again, "2")
+    wait_until_stored(again)
+    assert again.is_hidden("#warning") and site[1].responses.answers_of("rater_1")[item]["faithfulness"] == 2
+
+
+def test_how_long_a_picture_was_seen_is_noted(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    enter(page, site)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(600)
+    press(page, "3")
+    wait_until_stored(page)
+    press(page, "Enter", "2")
+    wait_until_stored(page)
+    seen = [row[0] for row in site[1].responses._read("SELECT seen_ms FROM history ORDER BY number")]
+    assert 500 <= seen[0] < 10_000 and 0 <= seen[1] < 500
 
 
 def test_a_rater_is_told_when_the_survey_is_closed(open_survey, new_page):
@@ -261,6 +329,58 @@ def test_text_of_others_is_never_run(open_survey, new_page):
     researcher.evaluate("refresh()")
     researcher.wait_for_timeout(200)
     assert researcher.locator(".comments img, .comments script").count() == 0
+
+
+SMALL = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+
+
+def test_a_small_phone_leads_from_answer_to_answer(open_survey, new_page):
+    """Before, "Next" was off the screen of 360 × 640 pixels for every picture."""
+    site = open_survey(4)
+    page = new_page(**SMALL)
+    enter(page, site)
+
+    def on_screen(selector):
+        box = page.locator(selector).bounding_box()
+        return box["y"] >= 0 and box["y"] + box["height"] <= 640
+
+    assert on_screen("#next") and on_screen("#picture")
+    page.tap(".point:has(input[name=quality][value='3'])")
+    page.wait_for_timeout(100)
+    assert shown(page) == "Picture 1 of 4" and on_screen("#question-faithfulness")
+    page.tap(".point:has(input[name=faithfulness][value='2'])")
+    page.wait_for_selector("#position:text-is('Picture 2 of 4')")
+    assert chosen(page) == [] and page.evaluate("scrollY") == 0
+    page.tap("#previous")
+    page.tap(".point:has(input[name=faithfulness][value='1'])")
+    page.wait_for_timeout(900)
+    assert shown(page) == "Picture 1 of 4" and chosen(page) == ["3", "1"], "a change of mind leads nowhere"
+
+
+def test_the_chosen_answer_is_seen_in_high_contrast(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page(forced_colors="active")
+    enter(page, site)
+    press(page, "3")
+    colours = [
+        page.eval_on_selector(
+            f"input[name=quality][value='{value}'] + span", "face => getComputedStyle(face).backgroundColor"
+        )
+        for value in (3, 2)
+    ]
+    assert colours[0] != colours[1]
+
+
+def test_a_concept_is_written_from_its_own_side(open_survey, new_page):
+    site = open_survey(4)
+    page = new_page()
+    for number, item in enumerate(site[1].items["rater_1"]):
+        site[1].items["rater_1"][item] = "קטה" if number == 0 else "cat"
+    enter(page, site)
+    direction = "concept => getComputedStyle(concept).direction"
+    assert page.eval_on_selector("#concept", direction) == "rtl"
+    press(page, "Enter")
+    assert page.eval_on_selector("#concept", direction) == "ltr"
 
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])

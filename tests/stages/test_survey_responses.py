@@ -8,12 +8,20 @@ import pytest
 from survey_run import served
 
 from c2i_lib.cli import main
+from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import read_record, write_json, write_table
 from c2i_lib.run.pipeline import _key, is_done, notebook_path
 from c2i_lib.run.places import open_run
-from c2i_lib.stages.survey.formats import COLUMNS, write_answers_csv
-from c2i_lib.stages.survey.responses import answers_fingerprint, gather_answers, responses_folder
+from c2i_lib.stages.survey.formats import COLUMNS, read_answers, write_answers_csv
+from c2i_lib.stages.survey.responses import (
+    TABLES,
+    answers_fingerprint,
+    gather_answers,
+    read_tables,
+    responses_folder,
+    tables_csv,
+)
 from c2i_lib.stages.survey.web.store import Responses
 
 PEOPLE = {"survey.simulate_raters": False}
@@ -38,7 +46,7 @@ def answer_all(base_url, survey, rater, points):
         for number, item in enumerate(items):
             for question in ("quality", "faithfulness"):
                 rating = points[(number + len(question)) % len(points)]
-                body = {"question": question, "rating": rating}
+                body = {"question": question, "rating": rating, "version": 1}
                 assert client.put(f"/answers/{item['item_id']}", json=body).status_code == 200
     return 2 * len(items)
 
@@ -139,6 +147,33 @@ def test_a_fingerprint_leaves_the_folder_as_it_was(survey_dir, responses):
         assert {**content(), "responses.sqlite-shm": b""} == {**before, "responses.sqlite-shm": b""}  # locks, no data
         responses.close()
     assert set(content()) == {"responses.sqlite"}
+
+
+def test_tables_hold_all_that_people_gave_and_are_read_back(survey_dir, responses, tmp_path):
+    """Also "cannot judge", comments on items without an answer, formulas, and a NUL that somebody pasted."""
+    items = pd.DataFrame({"item_id": ["i1", "i2", "i3"]})
+    responses.consent("rater_1", "I agree")
+    responses.answer("rater_1", "i1", "quality", None, seen_ms=900)
+    responses.answer("rater_1", "i1", "faithfulness", 4)
+    responses.answer("rater_1", "i2", "quality", None)
+    responses.comment("rater_1", "i1", "=1+1\0")
+    responses.comment("rater_1", "i3", "not rated, but seen")
+    write_table(responses_folder(survey_dir) / "lab.parquet", ONE.assign(item_id="i1", comment="from the lab"))
+    tables = read_tables(survey_dir)
+    assert {name: list(table.columns) for name, table in tables.items()} == TABLES
+    assert sorted(tables["comments"]["comment"]) == ["=1+1", "from the lab", "not rated, but seen"]
+    assert tables["consents"][["rater", "text"]].to_numpy().tolist() == [["rater_1", "I agree"]]
+    assert tables["history"]["seen_ms"].tolist()[0] == 900 and len(tables["history"]) == 5
+    texts = tables_csv(survey_dir)
+    for name, text in texts.items():
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(tables[name]) and "\0" not in text
+    again = read_answers(tmp_path / "answers.csv", items, load_profile("smoke").survey)
+    pd.testing.assert_frame_equal(again, tables["answers"])
+    assert again["rating"].isna().sum() == 2 and again.attrs["notes"] == []
+    damaged = (tmp_path / "answers.csv").read_bytes().replace(b"from the lab", b"from\0 the lab")
+    (tmp_path / "answers.csv").write_bytes(damaged)
+    assert read_answers(tmp_path / "answers.csv", items, load_profile("smoke").survey).equals(again)
 
 
 def test_a_database_that_cannot_be_read_now_is_an_error_that_says_so(survey_dir, responses, monkeypatch):

@@ -38,11 +38,11 @@ def test_a_cut_off_picture_ends_without_an_error(length):
 
 def test_bodies_are_what_they_should_be_and_nothing_else():
     bodies = TypeAdapter(Answer | Comment)
-    assert bodies.validate_python({"question": "quality", "rating": None}).rating is None
-    assert bodies.validate_python({"comment": "well"}).comment == "well"
+    assert bodies.validate_python({"question": "quality", "rating": None, "version": 1}).rating is None
+    assert bodies.validate_python({"comment": "well", "version": 1}).comment == "well"
     for wrong in ({"question": "quality", "rating": True}, {"question": "quality", "rating": 1.0}, {}, {"comment": 1}):
         with pytest.raises(ValidationError):
-            bodies.validate_python(wrong)
+            bodies.validate_python(wrong | {"version": 1})
 
 
 def guarded(method, path="/", headers=(), parts=(b"{}",)):

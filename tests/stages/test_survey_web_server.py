@@ -1,7 +1,10 @@
 """The survey's web app over real HTTP: what it shows, what it refuses, and what it never tells."""
 
+import itertools
 import re
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -14,8 +17,13 @@ from survey_run import RESEARCHER, SECRETS, SEED, make_run, served
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.stages.survey import formats
+from c2i_lib.stages.survey.web.database import WAIT
+from c2i_lib.stages.survey.web.instructions import Instructions
+from c2i_lib.stages.survey.web.served import ServedSurvey
 from c2i_lib.stages.survey.web.server import create_app, listen, serve
 from c2i_lib.stages.survey.web.store import read_answers
+
+LATER = itertools.count(2)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +52,11 @@ def items_of(client) -> list[dict]:
     return client.get("/state").json()["items"]
 
 
+def put(client, item, **body) -> httpx.Response:
+    """A change as a page sends it: with a version that is later than all before."""
+    return client.put(f"/answers/{item}", json=body | {"version": next(LATER)})
+
+
 def page_of(client) -> httpx.Response:
     return httpx.get(str(client.base_url).rstrip("/"))
 
@@ -64,9 +77,9 @@ def test_a_rater_gets_the_items_in_the_order_of_the_plan(site, anna):
 def test_an_answer_is_stored_at_once_and_can_be_changed(site, anna):
     item = items_of(anna)[0]["item_id"]
     for rating in (1, None, 4):
-        answered = anna.put(f"/answers/{item}", json={"question": "quality", "rating": rating})
+        answered = put(anna, item, question="quality", rating=rating)
         assert answered.status_code == 200
-        assert answered.json()["items"][0]["answers"]["quality"] == rating == items_of(anna)[0]["answers"]["quality"]
+        assert answered.json()["answers"] == {"quality": rating} == items_of(anna)[0]["answers"]
         stored = read_answers(site[1].responses.path).set_index(["rater", "item_id", "question"])["rating"]
         assert stored["rater_1", item, "quality"] == rating or (rating is None and np.isnan(stored.iloc[0]))
 
@@ -75,8 +88,8 @@ def test_nothing_tells_a_rater_the_arm_the_seed_or_the_file(site, anna):
     """Looked for in addresses, pages, headers and in what is inside the pictures."""
     pages = [page_of(anna), anna.get("/state"), anna.post("/consent", json={})]
     for item in items_of(anna):
-        answer = {"question": "quality", "rating": 2}
-        pages += [anna.get(f"/pictures/{item['item_id']}.png"), anna.put(f"/answers/{item['item_id']}", json=answer)]
+        pages.append(anna.get(f"/pictures/{item['item_id']}.png"))
+        pages.append(put(anna, item["item_id"], question="quality", rating=2))
     pages += [httpx.get(f"{site[0]}/static/{name}") for name in ("survey.js", "survey.css", "icon.svg")]
     assert {page.status_code for page in pages} == {200}
     texts = [f"{page.url} {page.headers}" for page in pages]
@@ -99,7 +112,7 @@ def test_pictures_keep_their_pixels(site, anna):
         assert np.array_equal(np.asarray(got), np.asarray(kept)) and kept.text and not got.text
 
 
-GOOD = {"question": "quality", "rating": 3}
+GOOD = {"question": "quality", "rating": 3, "version": 1}
 REFUSED = {
     "an unknown token": (404, "PUT", "/r/{nobody}/answers/{item}", {"json": GOOD}),
     "an unknown token's state": (404, "GET", "/r/{nobody}/state", {}),
@@ -114,12 +127,14 @@ REFUSED = {
     "a rating with a fraction": (422, "PUT", "{answers}", {"json": GOOD | {"rating": 2.5}}),
     "true as a rating": (422, "PUT", "{answers}", {"json": GOOD | {"rating": True}}),
     "text as a rating": (422, "PUT", "{answers}", {"json": GOOD | {"rating": "3"}}),
-    "no rating": (422, "PUT", "{answers}", {"json": {"question": "quality"}}),
+    "no rating": (422, "PUT", "{answers}", {"json": {"question": "quality", "version": 1}}),
+    "no version": (422, "PUT", "{answers}", {"json": {"question": "quality", "rating": 3}}),
+    "a version that no clock has": (422, "PUT", "{answers}", {"json": GOOD | {"version": 2**53}}),
     "an unknown question": (422, "PUT", "{answers}", {"json": GOOD | {"question": "arm"}}),
     "an unknown key": (422, "PUT", "{answers}", {"json": GOOD | {"rater": "rater_2"}}),
     "a list": (422, "PUT", "{answers}", {"json": [GOOD]}),
-    "a long comment": (422, "PUT", "{answers}", {"json": {"comment": "x" * 2001}}),
-    "half a character": (422, "PUT", "{answers}", {"content": rb'{"comment": "\ud800"}'}),
+    "a long comment": (422, "PUT", "{answers}", {"json": {"comment": "x" * 2001, "version": 1}}),
+    "half a character": (422, "PUT", "{answers}", {"content": rb'{"version": 1, "comment": "\ud800"}'}),
     "no JSON": (422, "PUT", "{answers}", {"content": b"{"}),
     "no text": (422, "PUT", "{answers}", {"content": b"\xff\xfe"}),
     "deep nesting": (400, "PUT", "{answers}", {"content": b"[" * 16_000}),
@@ -129,6 +144,7 @@ REFUSED = {
     "a form that closes": (415, "POST", "/researcher/{researcher}/closed", {"data": {"closed": "true"}}),
     "a rater at the researcher's door": (404, "GET", "/researcher/{token}", {}),
     "a rater who exports": (404, "GET", "/researcher/{token}/answers.csv", {}),
+    "a table that is none": (404, "GET", "/researcher/{researcher}/raters.csv", {}),
     "a rater who closes": (404, "POST", "/researcher/{token}/closed", {"json": {"closed": True}}),
     "text that closes": (422, "POST", "/researcher/{researcher}/closed", {"json": {"closed": "yes"}}),
     "another method": (405, "DELETE", "{answers}", {"headers": {"Content-Type": "application/json"}}),
@@ -197,13 +213,54 @@ def test_a_closed_survey_takes_no_answers_until_it_is_opened_again(site, anna, r
     item = items_of(anna)[0]["item_id"]
     assert researcher.post("/closed", json={"closed": True}).json() == {"closed": True}
     before = content_of(site[1])
-    assert anna.put(f"/answers/{item}", json=GOOD).status_code == 409
-    assert anna.put(f"/answers/{item}", json={"comment": "late"}).status_code == 409
+    assert put(anna, item, question="quality", rating=1).status_code == 409
+    assert put(anna, item, comment="late").status_code == 409
     assert anna.post("/consent", json={}).status_code == 409
     assert anna.get("/state").json()["closed"] and content_of(site[1]) == before
     assert "Reopen" in page_of(researcher).text
     researcher.post("/closed", json={"closed": False})
-    assert anna.put(f"/answers/{item}", json=GOOD).status_code == 200
+    assert put(anna, item, question="quality", rating=1).status_code == 200
+
+
+def test_an_older_answer_never_takes_the_place_of_a_newer_one(site, anna):
+    """A request that was held up on its way, or a browser that was asleep: refused, with what counts now."""
+    item, version = items_of(anna)[1]["item_id"], next(LATER)
+    newer = {"question": "quality", "rating": 4, "version": version + 1}
+    for _ in range(2):  # a page that did not get the answer sends it again
+        answered = anna.put(f"/answers/{item}", json=newer)
+        assert answered.status_code == 200 and len(answered.content) < 200, "the change, not the whole state"
+    for older in ({"rating": 1, "version": version}, {"rating": 1, "version": version + 1}):
+        refused = anna.put(f"/answers/{item}", json=newer | older)
+        assert refused.status_code == 409
+        assert refused.json() | {"now": 0} == answered.json() | {"now": 0}
+    assert items_of(anna)[1]["answers"] == {"quality": 4} and items_of(anna)[1]["versions"]["quality"] == version + 1
+    assert anna.put(f"/answers/{item}", json={"comment": "new", "version": version + 1}).status_code == 200
+    refused = anna.put(f"/answers/{item}", json={"comment": "old", "version": version})
+    assert refused.status_code == 409 and refused.json()["comment"] == "new"
+    put(anna, item, comment="")
+    assert (
+        next(LATER) > version + 1
+        and anna.put(f"/answers/{item}", json={"comment": "x", "version": 1}).status_code == 409
+    )
+
+
+def test_a_lock_of_another_program_makes_only_those_wait_who_write(site, anna, monkeypatch):
+    """All pages are served at once, and no answer waits for those before it in vain."""
+    item = items_of(anna)[0]["item_id"]
+    bodies = [{"question": "quality", "rating": rating, "version": next(LATER)} for rating in (1, 2, 3, 4)]
+    with sqlite3.connect(site[1].responses.path, isolation_level=None) as foreign, ThreadPoolExecutor(4) as threads:
+        foreign.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        writes = [threads.submit(httpx.put, f"{anna.base_url}answers/{item}", json=body, timeout=60) for body in bodies]
+        time.sleep(0.2)
+        for _ in range(3):
+            assert page_of(anna).status_code == anna.get("/state").status_code == 200
+        assert time.monotonic() - start < WAIT
+        assert [write.result().status_code for write in writes] == [503] * 4
+        assert time.monotonic() - start < 15, "a page would give up"
+        foreign.rollback()
+    foreign.close()
+    assert put(anna, item, question="quality", rating=3).status_code == 200
 
 
 def test_an_answer_that_cannot_be_stored_is_not_acknowledged(site, anna, monkeypatch, capfd):
@@ -211,7 +268,7 @@ def test_an_answer_that_cannot_be_stored_is_not_acknowledged(site, anna, monkeyp
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(site[1].responses, "answer", fail)
-    answer = anna.put(f"/answers/{items_of(anna)[0]['item_id']}", json=GOOD)
+    answer = put(anna, items_of(anna)[0]["item_id"], question="quality", rating=3)
     assert answer.status_code == 503 and "nosniff" in answer.headers["X-Content-Type-Options"]
     assert "disk is full" in capfd.readouterr().out
 
@@ -220,8 +277,8 @@ def test_what_raters_type_is_shown_as_text_and_starts_no_formula(site, anna, res
     items = items_of(anna)
     typed = ["=cmd|'/c calc'!A1", "<script>alert(1)</script>", 'a "quoted", text\nin two lines']
     for item, comment in zip(items, typed, strict=False):
-        anna.put(f"/answers/{item['item_id']}", json=GOOD)
-        assert anna.put(f"/answers/{item['item_id']}", json={"comment": comment}).status_code == 200
+        put(anna, item["item_id"], question="quality", rating=3)
+        assert put(anna, item["item_id"], comment=comment).status_code == 200
     page = page_of(researcher).text
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     assert "<b>cat" not in page, "a concept is text too"
@@ -232,7 +289,7 @@ def test_what_raters_type_is_shown_as_text_and_starts_no_formula(site, anna, res
     assert export.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in export.headers["Content-Disposition"]
     for item in items[:3]:
-        anna.put(f"/answers/{item['item_id']}", json={"comment": " "})
+        put(anna, item["item_id"], comment=" ")
     assert read_answers(site[1].responses.path)["comment"].eq("").all()
 
 
@@ -241,8 +298,8 @@ def test_the_researchers_export_is_one_that_survey_import_reads(site, anna, rese
     items = items_of(anna)
     for item, comment in zip(items, [" =1+1", "＝1+1", "'=1", "-"], strict=True):
         for question, rating in (("quality", None), ("faithfulness", 3)):
-            anna.put(f"/answers/{item['item_id']}", json={"question": question, "rating": rating})
-        assert anna.put(f"/answers/{item['item_id']}", json={"comment": comment}).status_code == 200
+            put(anna, item["item_id"], question=question, rating=rating)
+        assert put(anna, item["item_id"], comment=comment).status_code == 200
     path = site[1].folder / "export.csv"
     path.write_bytes(researcher.get("/answers.csv").content)
     assert "' =1+1" in path.read_text(encoding="utf-8") and "'＝1+1" in path.read_text(encoding="utf-8")
@@ -260,7 +317,7 @@ def test_the_researcher_sees_progress_and_links(site, anna, researcher):
 
 def test_instructions_are_markdown_in_which_html_does_nothing(site, anna):
     """The researcher may edit them while the server runs; a picture could be a request to another host."""
-    path = site[1].instructions_path
+    path = site[1].instructions.path
     default = path.read_text(encoding="utf-8")
     assert "<h1>Rating pictures</h1>" in page_of(anna).text
     hostile = "# Title\n<script>alert(1)</script> *well* ![x](https://evil.example/x.png) [y](javascript:alert(1))"
@@ -269,6 +326,33 @@ def test_instructions_are_markdown_in_which_html_does_nothing(site, anna):
     path.write_text(default, encoding="utf-8")
     assert "<h1>Title</h1>" in page and "<em>well</em>" in page and "&lt;script&gt;" in page
     assert "<script>alert" not in page and 'src="https' not in page and 'href="javascript' not in page
+
+
+def test_consent_names_the_text_that_was_read(tmp_path, capsys):
+    """Also one that was changed while a rater was reading; a text that nobody was shown is refused."""
+    with served(make_run(tmp_path / "run", raters=("rater_1", "rater_2", "rater_3"))) as (base_url, survey):
+        links = [f"{base_url}/r/{survey.tokens[rater]}" for rater in sorted(survey.tokens)]
+        digests = [re.search('data-text="([^"]*)"', httpx.get(links[0]).text)[1]]
+        survey.instructions.path.write_text("Another text, in UTF-8: ä", encoding="utf-8")
+        digests += [re.search('data-text="([^"]*)"', httpx.get(links[1]).text)[1]]
+        for link, digest in zip(links, digests, strict=False):
+            assert httpx.post(link + "/consent", json={"text": digest}).status_code == 200
+        assert httpx.post(links[2] + "/consent", json={"text": "0" * 64}).status_code == 412
+        for broken in ("Noch ein Text: ä".encode("latin-1"), b" ", None):
+            survey.instructions.path.write_bytes(broken) if broken else survey.instructions.path.unlink()
+            page = httpx.get(links[2])
+            assert page.status_code == 200 and "Another text" in page.text, "the last good one"
+        assert "not in UTF-8" in capsys.readouterr().out
+        consents = httpx.get(f"{base_url}/researcher/{RESEARCHER}/consents.csv").text
+    (tmp_path / "consents.csv").write_text(consents, encoding="utf-8", newline="")
+    table = pd.read_csv(tmp_path / "consents.csv", index_col="rater")
+    assert (
+        list(table["text_sha256"].dropna()) == digests == [Instructions.digest(text) for text in table["text"].dropna()]
+    )
+    assert table["consented_at"].notna().tolist() == [True, True, False]
+    survey.instructions.path.write_bytes(b"\xff")
+    with pytest.raises(C2IError, match="Save it as UTF-8"):
+        Instructions(survey.instructions.path, survey.instructions.path)
 
 
 def test_pages_hold_no_script_and_are_not_kept_by_caches(site, anna, researcher):
@@ -286,7 +370,7 @@ def test_a_restart_keeps_links_and_answers(tmp_path):
         tokens, item = survey.tokens, next(iter(survey.items["rater_1"]))
         survey.responses.consent("rater_1")
         survey.responses.answer("rater_1", item, "quality", 4)
-        survey.instructions_path.write_text("# Mine", encoding="utf-8")
+        survey.instructions.path.write_text("# Mine", encoding="utf-8")
     with served(run) as (base_url, survey):
         assert survey.tokens == tokens
         assert httpx.get(f"{base_url}/r/{tokens['rater_1']}/state").json()["items"][0]["answers"] == {"quality": 4}
@@ -304,6 +388,13 @@ def test_answers_to_another_survey_are_not_mixed_in(tmp_path):
 def test_a_run_without_a_survey_is_told_how_to_build_it(tmp_path):
     with pytest.raises(C2IError, match="--to 6"):
         serve(tmp_path / "06_survey", load_profile("smoke").survey, port=0)
+
+
+def test_a_change_is_told_without_the_rest(site):
+    kept = site[1].responses.answer("rater_2", "i000000000001", "quality", None, version=3)
+    told = ServedSurvey.change(site[1], "i000000000001", "quality", kept)
+    assert told.pop("now") > 10**12
+    assert told == {"item_id": "i000000000001", "answers": {"quality": None}, "versions": {"quality": 3}}
 
 
 def test_a_missing_picture_is_found_before_raters_find_it(tmp_path):
@@ -333,6 +424,6 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     assert (run / "06_responses").stat().st_mode & 0o077 == 0, "links are for the researcher alone"
     serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url="https://survey.example/")
     assert pd.read_csv(run / "06_responses" / "links.csv")["link"].str.startswith("https://survey.example/r/").all()
-    for wrong in ("survey.example", "https://*", "https://*.example"):
+    for wrong in ("survey.example", "https://*", "https://*.example", "https://a.example/b?c", "https://a.example/b c"):
         with pytest.raises(C2IError, match="should be like https://"):
             serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url=wrong)

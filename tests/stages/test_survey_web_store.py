@@ -16,6 +16,8 @@ from survey_run import make_run
 
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.survey.web import database
+from c2i_lib.stages.survey.web.database import WAIT
 from c2i_lib.stages.survey.web.server import serve
 from c2i_lib.stages.survey.web.store import COLUMNS, Responses, read_answers
 
@@ -50,6 +52,82 @@ def test_a_comment_stands_on_each_answer_of_its_item(responses):
     assert list(read_answers(responses.path)["comment"]) == ["better", "better", "", ""]
     responses.comment("rater_1", "i1", "")
     assert responses.comments_of("rater_1") == {}
+
+
+def test_only_a_later_version_changes_an_answer(responses):
+    assert responses.answer("rater_1", "i1", "quality", 4, version=7) == (True, 4, 7)
+    assert responses.answer("rater_1", "i1", "quality", 1, version=6) == (False, 4, 7), "held up on its way"
+    assert responses.answer("rater_1", "i1", "quality", 4, version=7) == (True, 4, 7), "sent twice"
+    assert responses.answer("rater_1", "i1", "quality", 2, version=7) == (False, 4, 7), "of two windows the first"
+    assert responses.answer("rater_1", "i1", "quality", None, version=8) == (True, None, 8)
+    assert responses.comment("rater_1", "i1", "a\0b", version=2) == (True, "ab", 2)
+    assert responses.comment("rater_1", "i1", "", version=3) == (True, "", 3)
+    assert responses.comment("rater_1", "i1", "again", version=2) == (False, "", 3), "a removed comment stays removed"
+    assert responses.versions_of("rater_1") == {"i1": {"quality": 8, "comment": 3}}
+
+
+def test_history_keeps_every_change_and_can_only_grow(responses):
+    responses.answer("rater_1", "i1", "quality", 4, version=7, seen_ms=1200)
+    responses.answer("rater_1", "i1", "quality", 4, version=7, seen_ms=1200)
+    responses.answer("rater_1", "i1", "quality", 1, version=6)
+    responses.answer("rater_1", "i1", "quality", None, version=8)
+    responses.comment("rater_1", "i1", "well")
+    with sqlite3.connect(responses.path) as connection:
+        rows = connection.execute("SELECT field, old, new, version, seen_ms FROM history ORDER BY number").fetchall()
+        for change in ("DELETE FROM history", "UPDATE history SET new = '2'"):
+            with pytest.raises(sqlite3.IntegrityError, match="history only grows"):
+                connection.execute(change)
+    connection.close()
+    first = ("quality", None, "4", 7, 1200)
+    assert rows == [first, ("quality", "4", "cannot judge", 8, None), ("comment", None, "well", 1, None)]
+
+
+def test_nobody_who_reads_waits_for_somebody_who_waits_to_write(responses, monkeypatch):
+    """Another program holds SQLite's lock: writes wait, are refused in the end, and reads go on."""
+    responses.answer("rater_1", "i1", "quality", 4)
+    with sqlite3.connect(responses.path, isolation_level=None) as foreign:
+        foreign.execute("BEGIN IMMEDIATE")
+        refused = []
+
+        def write():
+            try:
+                responses.answer("rater_2", "i1", "quality", 1)
+            except sqlite3.OperationalError as error:
+                refused.append(error)
+
+        writes = [threading.Thread(target=write) for _ in range(4)]
+        start = time.monotonic()
+        for thread in writes:
+            thread.start()
+        time.sleep(0.1)
+        assert responses.answers_of("rater_1") == {"i1": {"quality": 4}} and not responses.closed
+        assert time.monotonic() - start < 2
+        for thread in writes:
+            thread.join()
+        assert len(refused) == 4 and time.monotonic() - start < 2.5 * WAIT
+        foreign.rollback()
+    foreign.close()
+    responses.answer("rater_2", "i1", "quality", 1)
+
+
+def test_a_database_of_the_first_version_gets_what_it_lacks(tmp_path):
+    path = tmp_path / "responses.sqlite"
+    with sqlite3.connect(path) as connection:
+        for statement in database._FIRST.strip().split("\n\n"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO raters VALUES ('rater_1', ?, NULL)", ("x" * 43,))
+        connection.execute("INSERT INTO answers VALUES ('rater_1', 'i1', 'quality', 3, '2026-05-20T13:43:01+00:00')")
+    connection.close()
+    before = read_answers(path)
+    responses = Responses(path)
+    assert read_answers(path).equals(before) and responses.answers_of("rater_1") == {"i1": {"quality": 3}}
+    assert responses.answer("rater_1", "i1", "quality", 4, version=10**12).stored
+    responses.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(C2IError, match="newer version of c2i"):
+        Responses(path)
 
 
 def test_no_answers_are_an_empty_table_of_the_same_columns(responses):
@@ -141,7 +219,7 @@ def put_until_killed(port, token, items, acknowledged, flying, errors):
         for number in range(10**6):
             key, rating = (items[number % len(items)], "quality"), 1 + (number // len(items)) % 4
             flying[key] = rating
-            body = json.dumps({"question": key[1], "rating": rating})
+            body = json.dumps({"question": key[1], "rating": rating, "version": time.time_ns() // 1000})
             connection.request("PUT", f"/r/{token}/answers/{key[0]}", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()

@@ -14,7 +14,7 @@ from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from c2i_lib.statistics.agreement import agreement, agreement_table, krippendorff_alpha, weighted_kappa
 from c2i_lib.statistics.agreement import coefficients as c
-from c2i_lib.statistics.bootstrap import Resampling
+from c2i_lib.statistics.bootstrap import Resampling, expanded_interval, resampled_shares
 
 NAN = np.nan
 # Krippendorff 2011, section C: four observers, twelve units, missing data.
@@ -197,8 +197,8 @@ def test_variances_with_missing_cells_are_those_that_were_simulated():
     values = 2.0 * random.normal(size=(n_items, 1)) + random.normal(size=(1, n_raters))
     values = values - values.mean(0) + np.linspace(-1, 1, n_raters) + 1.5 * random.normal(size=(n_items, n_raters))
     values[random.random(values.shape) < 0.4] = NAN
-    cells = c.Cells.__new__(c.Cells)  # continuous values have no categories
-    cells.ratings, cells.per_item = values, (~np.isnan(values)).sum(1)
+    values = values.round(1)  # so that there are categories
+    cells = c.Cells(values, np.unique(values[~np.isnan(values)]))
     items, raters, rest = c.variance_components(cells, whole(values))[0]
     expected = [4.0, np.linspace(-1, 1, n_raters).var(ddof=1), 2.25]
     assert [items, raters, rest] == pytest.approx(expected, rel=0.08)
@@ -213,6 +213,55 @@ def test_a_resample_is_the_same_as_repeating_its_items():
     for name, weighting, function in c.COEFFICIENTS:
         by_weight, by_repeat = function(cells, weights)[0], function(repeated, np.ones((1, 25)))[0]
         assert by_weight == pytest.approx(by_repeat, abs=1e-9), (name, weighting)
+
+
+def test_a_resample_of_concepts_is_the_same_as_repeating_all_their_items():
+    ratings, concepts = random_ratings(2, n_items=24, n_raters=4, missing=0.3), np.repeat(list("badcfe"), 4)
+    drawn = ["a", "a", "c", "f", "f", "f"]
+    weights = np.array([[drawn.count(name) for name in sorted(set(concepts))]], float)
+    repeated = c.Cells(np.concatenate([ratings[concepts == name] for name in drawn]), range(1, 5))
+    cells = c.Cells(ratings, range(1, 5), concepts)
+    for name, weighting, function in c.COEFFICIENTS:
+        by_repeat = function(repeated, np.ones((1, 24)))[0]
+        assert function(cells, weights)[0] == pytest.approx(by_repeat, abs=1e-9), (name, weighting)
+
+
+@pytest.mark.parametrize(("n_concepts", "clustered"), [(10, True), (10, False)])
+def test_intervals_of_agreement_hold_concepts_together_and_so_cover(n_concepts, clustered):
+    """Ten concepts that raters read more or less alike, six images each. Images by themselves, with plain percentiles,
+    look like sixty independent ones: their intervals, those of before, hold the truth too seldom."""
+    random, covered, n_studies = np.random.default_rng(4), 0, 300
+
+    def study(n):
+        item = np.repeat(random.normal(0, 1.0, n), 6) + random.normal(0, 0.4, n * 6)
+        reading = np.repeat(random.normal(0, 0.7, (n, 3)), 6, axis=0)
+        latent = item[:, None] + reading + random.normal(0, 0.3, (n * 6, 3))
+        return np.clip(np.round(2.5 + latent), 1, 4), np.repeat(np.arange(n), 6)
+
+    large, _ = study(30_000)
+    truth = krippendorff_alpha(large, "ordinal")
+    for number in range(n_studies):
+        ratings, concepts = study(n_concepts)
+        labels = concepts if clustered else np.arange(len(concepts))
+        cells = c.Cells(ratings, range(1, 5), labels)
+        values = c.krippendorff(cells, resampled_shares(cells.n_clusters, Resampling(400, 0.95, number)), "ordinal")
+        _, low, high = expanded_interval(values, cells.n_clusters, 0.95)
+        if not clustered:
+            low, high = np.quantile(values[1:], [0.025, 0.975])
+        covered += low <= truth <= high
+    share = covered / n_studies
+    assert share > 0.90 if clustered else share < 0.85, share
+
+
+def test_pairs_too_many_to_average_are_left_out_and_told():
+    random = np.random.default_rng(0)
+    ratings = np.full((60, 50), NAN)
+    for row in ratings:
+        row[random.choice(50, 9, replace=False)] = random.integers(1, 5, 9)
+    table = agreement(ratings, range(1, 5), Resampling(100)).set_index(["coefficient", "weights"])
+    light = table.loc["Cohen's kappa (mean over pairs)"]
+    assert light["value"].isna().all() and light["reason"].str.contains("pairs of raters are more than 1000").all()
+    assert table.loc["Conger's kappa", "value"].notna().all()
 
 
 def test_intervals_hold_the_value_and_cover_what_was_simulated():
@@ -269,7 +318,8 @@ def test_agreement_table_has_each_question_over_all_surveys():
                     rating = 1 + (item + (shift if rater == 2 else 0)) % 4
                     rows.append((question, f"{survey}-{item}", f"{survey}-{rater}", rating))
     ratings = pd.DataFrame(rows, columns=["question", "image_id", "rater", "rating"])
-    table = agreement_table(ratings, 4, Resampling(200))
+    ratings["concept"] = ratings["image_id"]
+    table = agreement_table(ratings, range(1, 5), Resampling(200))
     assert table["question"].unique().tolist() == ["quality", "faithfulness"]
     assert set(table["n_items"]) == {24} and set(table["n_raters"]) == {6}
     assert table.loc[table["question"] == "quality", "value"].tolist() == pytest.approx([1] * len(c.COEFFICIENTS))

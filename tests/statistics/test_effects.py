@@ -7,6 +7,7 @@ from scipy.stats import permutation_test
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import Resampling, cluster_interval, expanded_interval
 from c2i_lib.statistics.effects import (
+    COMPARISON_COLUMNS,
     bootstrap_means,
     cliffs_delta,
     compare_arms,
@@ -132,7 +133,7 @@ def test_the_same_seed_gives_the_same_table():
     [(0.1, 0.9, "higher"), (-0.9, -0.1, "lower"), (-0.1, 0.9, None), (-0.9, 0.1, None), (0.0, 0.5, None)],
 )
 def test_words_follow_the_interval(low, high, verdict):
-    row = {"question": "quality", "arm": "ft", "baseline": "base", "p": 0.01, "p_holm": 0.01}
+    row = {"question": "quality", "arm": "ft", "baseline": "base", "p": 0.01, "p_holm": 0.01, "n_concepts": 20}
     table = pd.DataFrame([{**row, "difference": (low + high) / 2, "low": low, "high": high}])
     _, sentence = describe(table, 0.95)
     assert [word for word in ("higher", "lower") if word in sentence] == ([verdict] if verdict else [])
@@ -141,7 +142,7 @@ def test_words_follow_the_interval(low, high, verdict):
 
 def test_words_claim_nothing_when_the_adjusted_p_is_large():
     row = {"question": "quality", "arm": "ft", "baseline": "base", "difference": 0.5, "low": 0.1, "high": 0.9}
-    _, sentence = describe(pd.DataFrame([{**row, "p": 0.02, "p_holm": 0.24}]), 0.95)
+    _, sentence = describe(pd.DataFrame([{**row, "p": 0.02, "p_holm": 0.24, "n_concepts": 20}]), 0.95)
     assert "no difference" in sentence and "p = 0.240" in sentence
 
 
@@ -152,6 +153,34 @@ def test_words_on_real_comparisons_never_claim_what_an_interval_does_not_show():
         for row, sentence in zip(table.itertuples(), describe(table, 0.95)[1:], strict=True):
             claims.append((row.low <= 0 <= row.high, "is higher" in sentence or "is lower" in sentence))
     assert (True, True) not in claims and (False, True) in claims
+
+
+@pytest.mark.parametrize(
+    ("n_concepts", "sentence"),
+    [
+        (1, "of one concept there is no interval and no test"),
+        (2, "with 2 concepts p can never be below 0.5"),
+        (5, "with 5 concepts p can never be below 0.0625; more concepts"),
+        (6, None),
+    ],
+)
+def test_concepts_too_few_for_any_small_p_are_told(n_concepts, sentence):
+    """The sentence said "no difference is shown", as if there had been a chance to show one."""
+    concepts = [f"concept {number}" for number in range(n_concepts)]
+    values = pd.DataFrame({"arm": ["base"] * n_concepts + ["ft"] * n_concepts, "concept": concepts * 2})
+    values = values.assign(question="quality", rating=[1.0] * n_concepts + [4.0] * n_concepts)
+    values["image_id"] = values["arm"] + values["concept"]
+    table = compare_arms(values, resampling=Resampling(100))
+    assert table["p"].item() == 2 / 2**n_concepts
+    words = "\n".join(describe(table, 0.95))
+    assert "nan" not in words
+    assert sentence in words if sentence else "can never be" not in words
+
+
+def test_one_arm_is_compared_with_nothing():
+    values = pd.DataFrame({"arm": "base", "concept": ["a", "b"], "question": "quality", "rating": 1.0})
+    table = compare_arms(values.assign(image_id=values["concept"]))
+    assert table.empty and table.dtypes.astype(str).to_dict() == COMPARISON_COLUMNS
 
 
 def test_the_interval_of_few_concepts_is_about_that_of_students_t():

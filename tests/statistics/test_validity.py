@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from c2i_lib.statistics.bootstrap import Resampling
+from c2i_lib.statistics.bootstrap import Resampling, resampled_shares
 from c2i_lib.statistics.validity import judge_validity
 
 
@@ -46,6 +46,29 @@ def test_intervals_hold_the_value_and_resample_concepts():
     repeated = few[0].assign(concept="one of two: " + (few[0]["concept"] > "concept 4").astype(str))
     wide = judge_validity(repeated, few[1], Resampling(500))
     assert (wide["high"] - wide["low"]).notna().all()
+
+
+def test_intervals_of_few_concepts_are_wider_than_plain_percentiles():
+    """Plain percentiles of ten concepts hold the truth in 90.5 to 92.7 % of simulated studies in place of 95 %
+    (benchmarks/study_statistics.py)."""
+    ratings, scores = make(n_concepts=10)
+    table = judge_validity(ratings, scores, Resampling(2000)).set_index(["judge", "measure"])
+    row = table.loc[("good", "Spearman")]
+    rated = ratings[ratings["question"] == "quality"].groupby(["concept", "image_id"])["rating"].mean().reset_index()
+    both = rated.merge(scores[scores["judge"] == "good"], on="image_id")
+    draws = resampled_shares(10, Resampling(2000))[1:].astype(int)
+    plain = []
+    for draw in draws[:400]:
+        part = both.loc[np.repeat(both.index, draw[pd.factorize(both["concept"])[0]])]
+        plain.append(spearmanr(part["rating"], part["score"]).statistic)
+    low, high = np.quantile(plain, [0.025, 0.975])
+    assert row["low"] < low and high < row["high"]
+
+
+def test_a_judge_of_no_rated_image_has_no_value():
+    ratings, scores = make()
+    table = judge_validity(ratings, scores.assign(image_id="another"), Resampling(100))
+    assert table[["value", "low", "high"]].isna().all(axis=None) and (table["n_images"] == 0).all()
 
 
 def test_repeats_and_what_could_not_be_judged_do_not_count():

@@ -53,6 +53,16 @@ def test_one_image_a_prompt_makes_prompt_and_seed_one_component():
     assert found["share"].sum() == pytest.approx(1)
 
 
+def test_one_image_a_concept_makes_concept_and_image_one_component():
+    """It was three times NaN: a table of one picture a prompt and model had no variances at all."""
+    table = crossed(n_seeds=1)
+    table = table[table["prompt_id"] == table.groupby("concept")["prompt_id"].transform("min")]
+    found = decompose(table)
+    assert found["component"].tolist() == ["concept and image", "rater", "rest"]
+    assert found["share"].sum() == pytest.approx(1) and (found["reason"] == "").all()
+    assert np.isnan(seed_noise(found, 10, 1)["quality"]), "what other seeds would change cannot be told"
+
+
 def test_factors_that_cannot_be_told_apart_are_not_a_number():
     values, labels = np.arange(6.0), np.array([0, 0, 1, 1, 2, 2])
     assert all(np.isnan(value) for value in variance_components(values, {"a": labels, "b": labels}).values())

@@ -208,9 +208,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--average-decay", type=float, help="of the moving average of the weights, per step")
     parser.add_argument("--save-minutes", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="at most; fewer when others compute")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that draw scenes, for a GPU"
-    )
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw scenes, for a GPU")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     images, decay = STAGES[args.stage]

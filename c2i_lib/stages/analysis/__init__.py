@@ -13,7 +13,9 @@ from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
+from c2i_lib.config.analysis import Analysis
 from c2i_lib.config.judges import Judges
 from c2i_lib.config.survey import Survey
 from c2i_lib.errors import C2IError
@@ -50,7 +52,7 @@ def columns(scale_points: int) -> dict[str, dict[str, str]]:
         "comparison": COMPARISON_COLUMNS,
         "differences": {**DIFFERENCES_COLUMNS, "arm": "str", "baseline": "str"},
         "agreement": AGREEMENT_COLUMNS,
-        "raters": rater_columns(scale_points),
+        "raters": rater_columns(range(1, scale_points + 1)),
         "variance": VARIANCE_COLUMNS,
         "power": {**POWER_COLUMNS, "question": "str"},
         "validity": VALIDITY_COLUMNS,
@@ -103,33 +105,57 @@ def describe_ratings(ratings: pd.DataFrame) -> str:
     return f"{len(ratings)} answers of {ratings['rater'].nunique()} {who}{last}"
 
 
-def _power(survey: Survey, n_per_concept: int, seed: int) -> pd.DataFrame:
+def _power(survey: Survey, n_per_concept: int, seed: int, raters: str) -> pd.DataFrame:
     """Power of studies with more or fewer concepts, by raters as the paper's, from its base arm."""
     designs = [Design(n, n_per_concept, survey.raters_per_survey) for n in POWER_CONCEPTS]
     parts = [
-        power_table(designs, POWER_EFFECTS, PAPER_SCALES[question][0], ITEM_SHARE[question], seed=seed).assign(
-            question=question
-        )
+        power_table(
+            designs, POWER_EFFECTS, PAPER_SCALES[question][0], ITEM_SHARE[question], seed=seed, raters=raters
+        ).assign(question=question)
         for question in QUESTIONS
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _all_tables(
-    ratings: pd.DataFrame, items: pd.DataFrame, survey: Survey, n_per_concept: int, resampling: Resampling
+    ratings: pd.DataFrame,
+    items: pd.DataFrame,
+    survey: Survey,
+    n_per_concept: int,
+    resampling: Resampling,
+    raters: str,
 ) -> dict[str, pd.DataFrame]:
-    images, points = images_only(ratings, survey.arms), survey.scale_points
-    pairs = combinations(dict.fromkeys(images["arm"]), 2)
-    parts = [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
-    return {
-        "table1": table1(images, resampling),
-        "comparison": compare_arms(images, "rating", resampling),
-        "differences": pd.concat(parts, ignore_index=True),
-        "agreement": agreement_table(images, points, resampling),
+    points = range(1, survey.scale_points + 1)
+    return tables_of_ratings(images_only(ratings, survey.arms), points, resampling, raters) | {
         "raters": rater_table(ratings, items, QUESTIONS, points),
-        "variance": decompose(images),
-        "power": _power(survey, n_per_concept, resampling.seed),
+        "power": _power(survey, n_per_concept, resampling.seed, raters),
     }
+
+
+def tables_of_ratings(
+    images: pd.DataFrame, points: Sequence[int], resampling: Resampling, raters: str
+) -> dict[str, pd.DataFrame]:
+    """The tables that ratings of images alone give, of any study: ``table1``, ``comparison``, ``differences``,
+    ``agreement`` and ``variance``.
+
+    ``points``: all points of the scale; ``raters``: whom ratings speak for. With one arm nothing is compared.
+    """
+    steps = {
+        "table1": lambda: table1(images, resampling, raters),
+        "comparison": lambda: compare_arms(images, "rating", resampling, raters),
+        "differences": lambda: _differences(images),
+        "agreement": lambda: agreement_table(images, points, resampling),
+        "variance": lambda: decompose(images),
+    }
+    return {name: step() for name, step in tqdm(steps.items(), desc="statistics", unit="table", delay=2)}
+
+
+def _differences(images: pd.DataFrame) -> pd.DataFrame:
+    """``concept_differences`` of all pairs of arms, with ``arm, baseline``."""
+    pairs = combinations(dict.fromkeys(images["arm"]), 2)
+    parts = [pd.DataFrame(columns=[*DIFFERENCES_COLUMNS, "arm", "baseline"])]
+    parts += [concept_differences(images, arm, base).assign(arm=arm, baseline=base) for base, arm in pairs]
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def analyse_ratings(
@@ -139,25 +165,27 @@ def analyse_ratings(
     survey: Survey,
     n_per_concept: int,
     resampling: Resampling,
-    left_out_raters: Sequence[str] = (),
+    analysis: Analysis,
     judges: Judges | None = None,
     scores_file: Path | None = None,
     others_file: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """All tables of the survey: ``{name: table}``, with the columns of ``columns``.
 
-    ``n_per_concept``: images of a concept and arm. With ``judges``, their ``scores_file`` and ratings of people,
-    ``validity`` compares the two, also the further judges of ``others_file``. Raises ``C2IError`` as ``read_ratings``
-    does.
+    ``n_per_concept``: images of a concept and arm; ``analysis``: whom ratings speak for, and whom to leave out. With
+    ``judges``, their ``scores_file`` and ratings of people, ``validity`` compares the two, also the further judges of
+    ``others_file``. Raises ``C2IError`` as ``read_ratings`` does.
     """
     folder = Path(out_dir)
-    key = {**asdict(resampling), "left_out_raters": left_out_raters, "scale_points": survey.scale_points}
-    key |= {"raters_per_survey": survey.raters_per_survey, "n_per_concept": n_per_concept}
+    key = {**asdict(resampling), "raters": analysis.raters, "left_out_raters": analysis.left_out_raters}
+    key |= {"scale_points": survey.scale_points, "raters_per_survey": survey.raters_per_survey}
+    key |= {"n_per_concept": n_per_concept}
     inputs = [ratings_file, items_file, *(file for file in (scores_file, others_file) if file)]
     with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
-            ratings = read_ratings(ratings_file, survey.simulate_raters, left_out_raters)
-            results = _all_tables(ratings, read_table(items_file), survey, n_per_concept, resampling)
+            ratings = read_ratings(ratings_file, survey.simulate_raters, analysis.left_out_raters)
+            items = read_table(items_file)
+            results = _all_tables(ratings, items, survey, n_per_concept, resampling, analysis.raters)
             simulated = bool(ratings["simulated"].any())
             if judges and scores_file and not simulated:
                 others = read_table(others_file) if others_file else None

@@ -8,6 +8,7 @@ picture that asks for a certain answer). Ignored: ratings.
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 from pathlib import Path
@@ -18,8 +19,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.records.files import atomic_path, hash_of, seed_of, write_table
+from c2i_lib.records.files import atomic_path, hash_of, read_record, seed_of, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
+from c2i_lib.stages.survey.responses import answers_fingerprint
+from c2i_lib.stages.survey.web.texts import load_texts
 from c2i_lib.study import QUESTIONS
 
 ITEMS_COLUMNS = {"survey": "str", "item_id": "str", "image_id": "str", "arm": "str", "concept": "str"}
@@ -27,6 +30,7 @@ ITEMS_COLUMNS |= {"sample": "Int64", "prompt_id": "str", "kind": "str"}
 ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
 ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
+_OF_RATERS = ("raters_per_survey", "raters_in_all_surveys")  # settings that change no item
 
 
 def _item_id(*parts: object) -> str:
@@ -49,7 +53,8 @@ def assign(images: pd.DataFrame, n_surveys: int, seed: int) -> pd.DataFrame:
         for image in in_order[in_order["arm"] == arm].itertuples():
             shift = (number // arm_period) * int(per_pair) + concepts.index(image.concept) // concept_period
             survey = f"survey_{(len(rows) + shift) % n_surveys + 1}"
-            item_id = _item_id(seed, image.image_id, image.sha256)
+            # Not from the file's hash: that holds versions of packages, and an upgrade would orphan answers.
+            item_id = _item_id(seed, image.image_id)
             rows.append((survey, item_id, image.image_id, image.arm, image.concept, image.sample, image.prompt_id))
     names = ["survey", "item_id", "image_id", "arm", "concept", "sample", "prompt_id"]
     return pd.DataFrame(rows, columns=names).sort_values(["survey", "item_id"], ignore_index=True)
@@ -67,27 +72,46 @@ def add_repeats(items: pd.DataFrame, n_repeats: int, seed: int) -> pd.DataFrame:
 
 def make_checks(settings: Survey, seed: int) -> pd.DataFrame:
     """Attention checks of every survey, with the points that their pictures ask for."""
-    rows = []
+    rows, texts = [], load_texts(settings.texts)
     for survey in range(1, settings.n_surveys + 1):
         for number in range(1, settings.attention_checks + 1):
             random = np.random.default_rng(seed_of(seed, "check", survey, number))
             name = f"check-{survey}-{number}"
             expected = random.integers(1, settings.scale_points + 1, size=2).astype(float)
-            rows.append((f"survey_{survey}", _item_id(seed, name), name, "check", "this picture asks you something"))
+            rows.append((f"survey_{survey}", _item_id(seed, name), name, "check", texts["check_concept"]))
             rows[-1] += (*expected,)
     names = ["survey", "item_id", "image_id", "kind", "concept", "expected_quality", "expected_faithfulness"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _check_font(settings: Survey, text: str) -> ImageFont.FreeTypeFont:
+    """The font of attention checks. Raises ``C2IError`` where it lacks letters of ``text``, or is no font."""
+    try:
+        font = ImageFont.truetype(settings.check_font, 26) if settings.check_font else ImageFont.load_default(26)
+    except OSError as error:
+        raise C2IError(f"survey.check_font: {settings.check_font} is no font file ({error})") from None
+    unknown = bytes(font.getmask("\U0010fffd"))  # how the font draws what it does not have
+    lacking = sorted({letter for letter in text if not letter.isspace() and bytes(font.getmask(letter)) == unknown})
+    if lacking:
+        raise C2IError(
+            f"the font of attention checks cannot write {' '.join(lacking[:5])}: give a font file that can "
+            "(survey.check_font, such as NotoSansCJK-Regular.ttc), or no checks (survey.attention_checks 0)"
+        )
+    return font
 
 
 def draw_check(settings: Survey, expected_quality: float, expected_faithfulness: float) -> Image.Image:
     """A picture that asks for one answer to each question by the name of its point."""
     first = settings.quality.labels[int(expected_quality) - 1]
     second = settings.faithfulness.labels[int(expected_faithfulness) - 1]
-    text = f'To show that you read this, please answer "{first}" to the first question and "{second}" to the second.'
+    text = load_texts(settings.texts)["check"].format(first=first, second=second)
     picture = Image.new("RGB", (_CHECK_SIZE, _CHECK_SIZE), "white")
-    lines = "\n".join(textwrap.wrap(text, 26))
-    font = ImageFont.load_default(26)
-    ImageDraw.Draw(picture).multiline_text((_CHECK_SIZE // 2,) * 2, lines, "black", font, "mm", 8, "center")
+    draw, font = ImageDraw.Draw(picture), _check_font(settings, text)
+    for width in (26, 20, 14, 10, 7):  # characters in a line: those of some scripts are wide
+        lines = "\n".join(textwrap.wrap(text, width))
+        if draw.multiline_textbbox((0, 0), lines, font, spacing=8)[2] <= _CHECK_SIZE - 16:
+            break
+    draw.multiline_text((_CHECK_SIZE // 2,) * 2, lines, "black", font, "mm", 8, "center")
     return picture
 
 
@@ -95,11 +119,11 @@ def name_raters(settings: Survey) -> dict[str, list[str]]:
     """The surveys that each rater takes: the first raters take all, the others one each."""
     surveys = [f"survey_{number}" for number in range(1, settings.n_surveys + 1)]
     raters = [surveys] * settings.raters_in_all_surveys
+    # Survey by survey in turn, so that with more raters per survey nobody gets another name.
     raters += [
-        [survey] for survey in surveys for _ in range(settings.raters_per_survey - settings.raters_in_all_surveys)
+        [survey] for _ in range(settings.raters_per_survey - settings.raters_in_all_surveys) for survey in surveys
     ]
-    width = len(str(len(raters)))
-    return {f"rater_{number:0{width}d}": taken for number, taken in enumerate(raters, start=1)}
+    return {f"rater_{number}": taken for number, taken in enumerate(raters, start=1)}
 
 
 def _shuffled(items: pd.DataFrame, random: np.random.Generator) -> list[str]:
@@ -116,17 +140,23 @@ def _shuffled(items: pd.DataFrame, random: np.random.Generator) -> list[str]:
     return order
 
 
+def order_of(items: pd.DataFrame, rater: str, surveys: list[str], seed: int) -> pd.DataFrame:
+    """One rater's ``rater, survey, position, item_id``: the items of ``surveys``, each in an order of their own."""
+    rows = []
+    for survey in surveys:
+        random = np.random.default_rng(seed_of(seed, rater, survey))
+        rows += [(rater, survey, item_id) for item_id in _shuffled(items[items["survey"] == survey], random)]
+    order = pd.DataFrame(rows, columns=["rater", "survey", "item_id"])
+    order.insert(2, "position", np.arange(1, len(rows) + 1))
+    return order
+
+
 def order_items(items: pd.DataFrame, settings: Survey, seed: int) -> pd.DataFrame:
     """``rater, survey, position, item_id``: every rater sees the items of a survey in another order."""
     parts = []
     for number, (rater, surveys) in enumerate(name_raters(settings).items()):
-        rotated = surveys[number % len(surveys) :] + surveys[: number % len(surveys)]
-        rows = []
-        for survey in rotated:
-            random = np.random.default_rng(seed_of(seed, rater, survey))
-            rows += [(rater, survey, item_id) for item_id in _shuffled(items[items["survey"] == survey], random)]
-        parts.append(pd.DataFrame(rows, columns=["rater", "survey", "item_id"]))
-        parts[-1].insert(2, "position", np.arange(1, len(rows) + 1))
+        turn = number % len(surveys)
+        parts.append(order_of(items, rater, surveys[turn:] + surveys[:turn], seed))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -154,15 +184,63 @@ def _save_picture(picture: Image.Image, path: Path) -> None:
         Image.fromarray(np.asarray(picture.convert("RGB"))).save(temporary)  # from pixels: no metadata comes along
 
 
+def _pixels(path: Path) -> np.ndarray:
+    """The pixels of a picture of the image stage, which must be the one that was rendered."""
+    check_input(path)
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def _others(folder: Path, images: pd.DataFrame, images_folder: Path) -> list[str]:
+    """The images of a built survey that are others now, or gone, and those that are in it no more."""
+    items = read_table(folder / "items.parquet")
+    shown = items[items["kind"] == "image"].set_index("image_id")["item_id"]
+    path_of = images.set_index("image_id")["path"]
+    others = sorted(set(shown.index) ^ set(path_of.index))
+    for image_id in sorted(set(shown.index) & set(path_of.index)):
+        with Image.open(folder / "pictures" / f"{shown[image_id]}.png") as picture:
+            before = np.asarray(picture).astype(int)
+        after = _pixels(images_folder / path_of[image_id])
+        # One level of 255: what a picture differs by that was rendered again in another batch or on another processor.
+        if before.shape != after.shape or np.abs(before - after).max() > 1:
+            others.append(image_id)
+    return others
+
+
+def _is_frozen(folder: Path, key: dict, images_file: Path, settings: Survey) -> bool:
+    """Whether people have answered the survey in ``folder``: it then stays as it is, byte by byte, also under another
+    version of c2i. Raises ``C2IError`` where other pictures or settings ask for another survey."""
+    record = read_record(folder / "stage.json") if (folder / "stage.json").is_file() else {}
+    if settings.simulate_raters or "outputs" not in record or not answers_fingerprint(folder):
+        return False
+    before, after = record.get("settings", {}), json.loads(json.dumps(key))
+    changed = [name for name in after if name in before and before[name] != after[name] and name not in _OF_RATERS]
+    others = _others(folder, _choose_images(read_table(images_file), settings), Path(images_file).parent)
+    if changed or others:
+        what = [f"the settings {', '.join(changed)}"] if changed else []
+        what += (
+            [f"{len(others)} pictures ({', '.join(others[:3])}{', …' if len(others) > 3 else ''})"] if others else []
+        )
+        raise C2IError(
+            f"people have answered the survey in {folder}, so it cannot be built again with other content, but "
+            f"{' and '.join(what)} have changed: put them back as they were, or make another run (--run-dir)"
+        )
+    if any(before.get(name) != after[name] for name in _OF_RATERS):
+        print("the survey has answers and keeps its raters; to add one: python -m c2i_lib survey raters add")
+    return True
+
+
 def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int) -> pd.DataFrame:
     """Write the surveys of the arms in ``settings`` into ``out_dir``. Flagged images are not shown, and of an arm
-    with several models only those of the first.
+    with several models only those of the first. A survey that people have answered is not built again.
 
     Returns ``items.parquet``. Raises ``DamagedStageError`` when a picture is not the one that was rendered, and
-    ``C2IError`` where too few are not flagged.
+    ``C2IError`` where too few are not flagged, or where a survey with answers would become another.
     """
     folder = Path(out_dir)
     key = {"seed": seed, **settings.model_dump(exclude={"simulate_raters"})}
+    if _is_frozen(folder, key, images_file, settings):
+        return read_table(folder / "items.parquet")
     with Stage(folder, key, [images_file], __name__) as stage:
         if not stage.done:
             images = _choose_images(read_table(images_file), settings)

@@ -19,6 +19,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import seed_of, write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.stages.survey import formats
+from c2i_lib.stages.survey.raters import read_orders
 from c2i_lib.stages.survey.responses import gather_answers, responses_folder
 from c2i_lib.statistics.simulation import RATER_SHARE, rate
 from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
@@ -42,10 +43,10 @@ def simulate_answers(
     for question in QUESTIONS:
         quantiles = norm.ppf((rankdata(score_of[question]) - 0.5) / len(score_of))
         impression = rows["image_id"].map(pd.Series(quantiles, index=score_of.index)).fillna(0).to_numpy()
-        severity = {rater: _normal(seed, question, rater, n=1)[0] for rater in rows["rater"].unique()}
-        noise = np.concatenate(
-            [_normal(seed, question, rater, survey, n=len(part)) for (rater, survey), part in _by_rater(rows)]
-        )
+        severity = {rater: _normal(seed, question, rater) for rater in rows["rater"].unique()}
+        # By the picture's own id: the same noise in another order, survey or version of c2i.
+        keys = rows[["rater", "kind", "image_id"]].itertuples(index=False)
+        noise = np.array([_normal(seed, question, *key) for key in keys])
         share = ITEM_SHARE[question]
         latent = np.sqrt(share) * impression + np.sqrt(RATER_SHARE) * rows["rater"].map(severity).to_numpy()
         latent = latent + np.sqrt(1 - share - RATER_SHARE) * noise
@@ -56,13 +57,9 @@ def simulate_answers(
     return pd.concat(parts, ignore_index=True).assign(answered_at="", comment="")
 
 
-def _by_rater(rows: pd.DataFrame) -> Iterable:
-    return rows.groupby(["rater", "survey"], sort=False)
-
-
-def _normal(*parts: object, n: int) -> np.ndarray:
-    """``n`` standard normal numbers that depend on ``parts`` alone."""
-    return np.random.default_rng(seed_of(*parts)).normal(size=n)
+def _normal(*parts: object) -> float:
+    """A standard normal number that depends on ``parts`` alone."""
+    return np.random.default_rng(seed_of(*parts)).normal()
 
 
 def import_answers(
@@ -83,7 +80,7 @@ def import_answers(
             "this run simulates its raters (survey.simulate_raters is true), so it takes no answers of people: "
             "make a run with -p survey.simulate_raters=false"
         )
-    items, orders = (read_table(Path(survey_dir) / f"{name}.parquet") for name in ("items", "orders"))
+    items, orders = read_table(Path(survey_dir) / "items.parquet"), read_orders(survey_dir)
     folder, tables, notes = responses_folder(survey_dir), {}, []
     for path in map(Path, files):
         table = formats.read_answers(path, items, settings, kind, mapping, rater_column)

@@ -14,8 +14,26 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, sha256_of, write_table
+from c2i_lib.stages.survey.formats.answers import COLUMNS
+from c2i_lib.stages.survey.formats.own import answers_csv, table_csv
+from c2i_lib.stages.survey.web.backups import DATABASE
+from c2i_lib.stages.survey.web.database import read
 from c2i_lib.stages.survey.web.store import read_answers
 
+_NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"rating": float})
+TABLES = {  # what a researcher takes away, each with its columns
+    "answers": COLUMNS,
+    "comments": ["rater", "item_id", "comment"],
+    "consents": ["rater", "consented_at", "text_sha256", "text", "withdrawn_at", "left_out", "replaces"],
+    "history": ["number", "rater", "item_id", "field", "old", "new", "version", "at", "seen_ms"],
+}
+_QUERIES = {
+    "comments": "SELECT rater, item_id, comment FROM comments JOIN raters USING (rater) "
+    "WHERE comment != '' AND NOT left_out ORDER BY rater, item_id",
+    "consents": "SELECT rater, consented_at, consent_sha256, text, withdrawn_at, left_out, replaces "
+    "FROM raters LEFT JOIN texts ON sha256 = consent_sha256 ORDER BY raters.rowid",
+    "history": f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number",
+}
 _APP = "app.parquet"  # the web app's answers, as they were when they were last read
 
 
@@ -26,7 +44,7 @@ def responses_folder(survey_dir: Path) -> Path:
 
 def _app_answers(folder: Path) -> pd.DataFrame | None:
     """What raters gave in the web app, as it is now; None where the app was never started."""
-    database = folder / "responses.sqlite"
+    database = folder / DATABASE
     if not database.is_file():
         return None
     try:
@@ -60,3 +78,32 @@ def answers_fingerprint(survey_dir: Path) -> dict[str, str]:
         if answers.empty:
             del hashes[_APP]
     return hashes
+
+
+def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
+    """All that people have given, as tables to hand on; it writes nothing.
+
+    ``answers`` (as in ``06_responses/*.parquet``); ``comments`` (``rater, item_id, comment``), also on items without an
+    answer; ``consents`` (``rater, consented_at, text_sha256, text, withdrawn_at, left_out, replaces``); ``history``:
+    every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms``). Those who are left
+    out have no answers and comments; the history is never shortened.
+    """
+    folder = responses_folder(survey_dir)
+    database = folder / DATABASE
+    parts = [pd.read_parquet(path) for path in sorted(folder.glob("*.parquet")) if path.name != _APP]
+    answers = pd.concat([*([_app_answers(folder)] if database.is_file() else []), *parts, _NO_ANSWERS])
+    answers = answers.astype({name: "float64" if name == "rating" else "str" for name in COLUMNS})
+    notes = answers.loc[answers["comment"] != "", ["rater", "item_id", "comment"]]
+    given = {name: [] for name in _QUERIES}
+    if database.is_file():
+        given = {name: read(database, query, needs=3) for name, query in _QUERIES.items()}
+    tables = {name: pd.DataFrame(given[name], columns=columns) for name, columns in TABLES.items() if name in given}
+    comments = pd.concat([tables["comments"], notes]).drop_duplicates(ignore_index=True)
+    return {"answers": answers.reset_index(drop=True), **tables, "comments": comments}
+
+
+def tables_csv(survey_dir: Path) -> dict[str, str]:
+    """``read_tables`` as CSV texts: the one writer behind ``survey export`` and the researcher's page."""
+    tables = read_tables(survey_dir)
+    texts = {name: table_csv(table) for name, table in tables.items() if name != "answers"}
+    return {"answers": answers_csv(tables["answers"]), **texts}

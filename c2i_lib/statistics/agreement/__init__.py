@@ -1,4 +1,4 @@
-"""Agreement between raters: kappas, AC2, alpha and intraclass correlations, with intervals over images.
+"""Agreement between raters: kappas, AC2, alpha and intraclass correlations, with intervals over concepts.
 
 In: ratings as a matrix of items × raters with NaN where a rater did not rate. Out: numbers. The weights of a
 kappa are always named, because they change it: the paper reports "a weighted Cohen's κ" without them.
@@ -12,12 +12,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from c2i_lib.statistics.agreement.coefficients import COEFFICIENTS, Cells, Level, Weights, krippendorff, light_kappa
-from c2i_lib.statistics.bootstrap import DEFAULT, Resampling
+from c2i_lib.statistics.agreement.coefficients import (
+    COEFFICIENTS,
+    MOST_PAIRS,
+    Cells,
+    Level,
+    Weights,
+    krippendorff,
+    light_kappa,
+)
+from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, expanded_interval, resamples
 
 AGREEMENT_COLUMNS = {"question": "str", "n_items": "int64", "n_raters": "int64", "coefficient": "str", "weights": "str"}
 AGREEMENT_COLUMNS |= {"value": "float64", "low": "float64", "high": "float64", "reason": "str"}
-_DRAWS_AT_ONCE = 2000  # resamples; more would not fit a processor's cache
 
 
 def weighted_kappa(ratings: np.ndarray, categories: Sequence[float], weights: Weights) -> float:
@@ -27,7 +34,7 @@ def weighted_kappa(ratings: np.ndarray, categories: Sequence[float], weights: We
     those that nobody used. Pairs without a common item, or without variation, do not count; NaN when none does.
     """
     cells = Cells(ratings, categories)
-    return float(light_kappa(cells, np.ones((1, len(cells.ratings))), weights)[0])
+    return float(light_kappa(cells, np.ones((1, cells.n_clusters)), weights)[0])
 
 
 def krippendorff_alpha(ratings: np.ndarray, level: Level) -> float:
@@ -43,37 +50,47 @@ def _why_undefined(cells: Cells) -> str:
         return "there are no ratings"
     if (~np.isnan(cells.ratings)).any(0).sum() < 2:
         return "there is only one rater"
-    if not cells.pairs():
+    if not cells.pairs:
         return "no item was rated by two raters"
     if (cells.counts[cells.several].sum(0) > 0).sum() < 2:
         return "all ratings are the same, so agreement by chance cannot be told from agreement"
     return ""
 
 
-def agreement(ratings: np.ndarray, categories: Sequence[float], resampling: Resampling = DEFAULT) -> pd.DataFrame:
-    """Every coefficient with a percentile interval from resampled items: ``coefficient, weights, value, low, high,
-    reason``. Where one is not defined its value is NaN, and ``reason`` says why.
+def agreement(
+    ratings: np.ndarray,
+    categories: Sequence[float],
+    resampling: Resampling = DEFAULT,
+    clusters: Sequence | None = None,
+) -> pd.DataFrame:
+    """Every coefficient with its interval: ``coefficient, weights, value, low, high, reason``.
+
+    ``clusters``: what is resampled, a label for each item, such as its concept; None: items. Percentiles are widened
+    for few of them (``bootstrap.expanded_interval``). Where a coefficient is not defined its value is NaN, and
+    ``reason`` says why.
     """
-    cells = Cells(ratings, categories)
-    n_items, random = len(cells.ratings), np.random.default_rng(resampling.seed)
-    whole = np.ones((1, n_items))
-    values = [float(function(cells, whole)[0]) for _, _, function in COEFFICIENTS]
-    resampled = [[] for _ in COEFFICIENTS]
-    for start in range(0, resampling.n_bootstrap if n_items else 0, _DRAWS_AT_ONCE):
-        n_draws = min(_DRAWS_AT_ONCE, resampling.n_bootstrap - start)
-        draws = random.multinomial(n_items, np.full(n_items, 1 / n_items), size=n_draws).astype(float)
-        for parts, (_, _, function) in zip(resampled, COEFFICIENTS, strict=True):
-            parts.append(function(cells, draws))
-    tail, why = (1 - resampling.confidence) / 2, _why_undefined(cells)
-    rows = []
-    for (name, weights, _), value, parts in zip(COEFFICIENTS, values, resampled, strict=True):
-        low = high = np.nan
-        if np.isfinite(value):
-            defined = np.concatenate(parts)
-            low, high = np.quantile(defined[np.isfinite(defined)], [tail, 1 - tail])
-        reason = "" if np.isfinite(value) else why or "the ratings vary too little for it"
+    cells = Cells(ratings, categories, clusters)
+    parts = [[] for _ in COEFFICIENTS]
+    for draws in resamples(cells.n_clusters, resampling):
+        for values, (_, _, function) in zip(parts, COEFFICIENTS, strict=True):
+            values.append(function(cells, draws))
+    why, rows = _why_undefined(cells), []
+    for (name, weights, _), values in zip(COEFFICIENTS, parts, strict=True):
+        drawn = np.where(np.isfinite(np.concatenate(values)), np.concatenate(values), np.nan)
+        value, low, high = expanded_interval(drawn, cells.n_clusters, resampling.confidence)
+        reason = ""
+        if np.isnan(value):
+            low = high = np.nan
+            reason = why or (_too_many_pairs(cells) if "pairs" in name else "") or "the ratings vary too little for it"
         rows.append((name, weights, value, low, high, reason))
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS)[3:])
+
+
+def _too_many_pairs(cells: Cells) -> str:
+    """Why kappas of pairs are not averaged; empty where they are."""
+    n_pairs = len(cells.pairs)
+    too_many = f"{n_pairs} pairs of raters are more than {MOST_PAIRS}, and most have few items: see Conger's kappa"
+    return too_many if n_pairs > MOST_PAIRS else ""
 
 
 def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -81,15 +98,16 @@ def rating_matrix(ratings: pd.DataFrame) -> pd.DataFrame:
     return ratings.pivot(index="image_id", columns="rater", values="rating").astype(float)
 
 
-def agreement_table(ratings: pd.DataFrame, scale_points: int, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def agreement_table(ratings: pd.DataFrame, points: Sequence[int], resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """``agreement`` per question over all surveys, with ``question, n_items, n_raters`` before it.
 
     ``ratings``: the rows of ``ratings.parquet`` without repeats and checks. Raters of different surveys share no item
-    and form no pair.
+    and form no pair. Intervals resample concepts.
     """
     parts = []
     for question, group in ratings.groupby("question", sort=False):
         matrix = rating_matrix(group)
-        part = agreement(matrix.to_numpy(), range(1, scale_points + 1), resampling)
+        concepts = group.drop_duplicates("image_id").set_index("image_id")["concept"].reindex(matrix.index)
+        part = agreement(matrix.to_numpy(), points, resampling, concepts.to_numpy())
         parts.append(part.assign(question=question, n_items=len(matrix), n_raters=matrix.shape[1]))
     return pd.concat(parts, ignore_index=True)[list(AGREEMENT_COLUMNS)]

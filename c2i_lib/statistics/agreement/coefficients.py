@@ -1,20 +1,22 @@
 """Coefficients of agreement, for many resamples of the items at once.
 
-In: ratings of items by raters, NaN where a rater did not rate, and how often each resample holds each item. Out: one
-value a resample; NaN where a coefficient is not defined. All are sums over items, so a resample is a weighted sum and
-10,000 of them are a matrix product. Ignored: what is rated.
+In: ratings of items by raters, NaN where a rater did not rate, and how often each resample holds each cluster of items,
+``draws (n_draws, n_clusters)``. Out: one value a resample; NaN where a coefficient is not defined. All are sums over
+items, so a resample is a weighted sum and 10,000 of them are a matrix product. Ignored: what is rated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 Weights = Literal["unweighted", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
+MOST_PAIRS = 1000  # of raters, whose kappas are averaged
 
 
 def disagreement(n_categories: int, weights: Weights) -> np.ndarray:
@@ -32,32 +34,65 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 class Cells:
-    """Ratings as counts. ``ratings``: ``(n_items, n_raters)``; ``categories``: all points of the scale, in order.
+    """Ratings as counts. ``ratings``: ``(n_items, n_raters)``; ``categories``: all points of the scale, in order;
+    ``clusters``: what is resampled as a whole, a label for each item, such as its concept (None: each item by itself).
 
     Raises ``ValueError`` when a rating is none of the categories.
     """
 
-    def __init__(self, ratings: np.ndarray, categories: Sequence[float]):
+    def __init__(self, ratings: np.ndarray, categories: Sequence[float], clusters: Sequence | None = None):
         self.ratings, self.values = np.asarray(ratings, float), np.array(sorted(categories), float)
-        used = self.ratings[~np.isnan(self.ratings)]
-        if not np.isin(used, self.values).all():
-            raise ValueError(f"ratings {sorted(set(used) - set(self.values))} are not in categories {list(categories)}")
-        self.hot = (self.ratings[:, :, None] == self.values).astype(float)  # items × raters × categories
-        self.counts = self.hot.sum(1)
+        self.item, self.rater = np.nonzero(~np.isnan(self.ratings))
+        self.given = self.ratings[self.item, self.rater]
+        if not np.isin(self.given, self.values).all():
+            off = sorted(set(self.given) - set(self.values))
+            raise ValueError(f"ratings {off} are not in categories {list(categories)}")
+        n_items, k = len(self.ratings), len(self.values)
+        self.code = np.searchsorted(self.values, self.given)
+        self.counts = np.bincount(self.item * k + self.code, minlength=n_items * k).reshape(n_items, k).astype(float)
         self.per_item = self.counts.sum(1)
         self.several = self.per_item >= 2
+        self._draws, self._results = None, {}
+        labels = np.arange(n_items) if clusters is None else np.asarray(clusters)
+        self.cluster = np.unique(labels, return_inverse=True)[1] if n_items else np.zeros(0, int)
+        self.n_clusters = int(self.cluster.max(initial=-1)) + 1
+        place = (self.cluster, np.arange(n_items))
+        self._members = sparse.csr_array((np.ones(n_items), place), shape=(self.n_clusters, n_items))
 
+    def shared(self, function: Callable[[Cells, np.ndarray], np.ndarray], draws: np.ndarray) -> np.ndarray:
+        """``function(self, draws)``, computed once for all coefficients of the same resamples."""
+        if self._draws is not draws:
+            self._draws, self._results = draws, {}
+        if function not in self._results:
+            self._results[function] = function(self, draws)
+        return self._results[function]
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """``(n_clusters, …)``: sums of ``(n_items, …)`` values over each cluster."""
+        flat = values.reshape(len(values), int(np.prod(values.shape[1:]))).astype(float)
+        return (self._members @ flat).reshape(self.n_clusters, *values.shape[1:])
+
+    def by_rater(self, values: np.ndarray, columns: np.ndarray, n_columns: int) -> sparse.csr_array:
+        """``(n_clusters, n_columns)`` sums of a value of each rating, most of them zero where there are many raters."""
+        place = (self.cluster[self.item], columns)
+        return sparse.csr_array((values, place), shape=(self.n_clusters, n_columns))
+
+    @cached_property
     def pairs(self) -> list[tuple[int, int]]:
         """Pairs of raters with at least one item in common."""
-        rated = ~np.isnan(self.ratings)
-        every_pair = combinations(range(self.ratings.shape[1]), 2)
-        return [(a, b) for a, b in every_pair if (rated[:, a] & rated[:, b]).any()]
+        rated = sparse.csr_array((np.ones(len(self.item)), (self.item, self.rater)), shape=self.ratings.shape)
+        first, second = sparse.triu(rated.T @ rated, 1).nonzero()
+        return sorted(zip(first.tolist(), second.tolist(), strict=True))
 
     def pair_tables(self, first: int, second: int, draws: np.ndarray) -> np.ndarray:
         """``(n_draws, k, k)``: how often the two raters used each pair of categories."""
         k = len(self.values)
-        together = (self.hot[:, first, :, None] * self.hot[:, second, None, :]).reshape(-1, k * k)
-        return (draws @ together).reshape(-1, k, k)
+        both = ~np.isnan(self.ratings[:, [first, second]]).any(1)
+        codes = np.searchsorted(self.values, self.ratings[both][:, [first, second]])
+        clusters, place = np.unique(self.cluster[both], return_inverse=True)
+        cells = place * k * k + codes[:, 0] * k + codes[:, 1]
+        together = np.bincount(cells, minlength=len(clusters) * k * k).reshape(-1, k * k).astype(float)
+        return (draws[:, clusters] @ together).reshape(-1, k, k)
 
 
 def kappa_from_tables(tables: np.ndarray, distance: np.ndarray) -> np.ndarray:
@@ -69,11 +104,12 @@ def kappa_from_tables(tables: np.ndarray, distance: np.ndarray) -> np.ndarray:
 
 
 def light_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
-    """Mean weighted kappa over pairs of raters with common items (Light 1971). Two raters: Cohen's kappa."""
-    distance = disagreement(len(cells.values), weights)
-    kappas = [kappa_from_tables(cells.pair_tables(*pair, draws), distance) for pair in cells.pairs()]
-    if not kappas:
+    """Mean weighted kappa over pairs of raters with common items (Light 1971). Two raters: Cohen's kappa. NaN for more
+    than ``MOST_PAIRS`` pairs, which have few items each."""
+    distance, pairs = disagreement(len(cells.values), weights), cells.pairs
+    if not 0 < len(pairs) <= MOST_PAIRS:
         return np.full(len(draws), np.nan)
+    kappas = [kappa_from_tables(cells.pair_tables(*pair, draws), distance) for pair in pairs]
     kappas, defined = np.nan_to_num(kappas), np.isfinite(kappas)
     return _divide(kappas.sum(0), defined.sum(0).astype(float))
 
@@ -81,9 +117,9 @@ def light_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray
 def _observed_agreement(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
     """Weighted agreement between raters of one item, over items with at least two (Gwet 2014, section 2.4)."""
     agreement = 1 - disagreement(len(cells.values), weights)
-    counts, per_item = cells.counts[cells.several], cells.per_item[cells.several]
-    within = (counts * (counts @ agreement - 1)).sum(1) / (per_item * (per_item - 1))
-    return _divide(draws[:, cells.several] @ within, draws[:, cells.several].sum(1))
+    counts, n_pairs = cells.counts, cells.per_item * (cells.per_item - 1)
+    within = (counts * (counts @ agreement - 1)).sum(1) / np.where(cells.several, n_pairs, 1)
+    return _divide(draws @ cells.summed(within * cells.several), draws @ cells.summed(cells.several))
 
 
 def _chance_corrected(observed: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
@@ -92,9 +128,8 @@ def _chance_corrected(observed: np.ndarray, by_chance: np.ndarray) -> np.ndarray
 
 def _category_shares(cells: Cells, draws: np.ndarray) -> np.ndarray:
     """``(n_draws, k)`` mean over items of the share of raters that used each category."""
-    rated = cells.per_item >= 1
-    shares = cells.counts[rated] / cells.per_item[rated, None]
-    return _divide(draws[:, rated] @ shares, draws[:, rated].sum(1)[:, None])
+    shares = cells.counts / np.maximum(cells.per_item, 1)[:, None]
+    return _divide(draws @ cells.summed(shares), (draws @ cells.summed(cells.per_item >= 1))[:, None])
 
 
 def fleiss_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
@@ -112,13 +147,19 @@ def gwet_ac2(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
     return _chance_corrected(_observed_agreement(cells, draws, weights), by_chance)
 
 
+def _rater_shares(cells: Cells, draws: np.ndarray) -> np.ndarray:
+    """``(n_draws, n_raters, k)`` how often each rater used each category, of all their ratings."""
+    active, rater = np.unique(cells.rater, return_inverse=True)
+    n_raters, k = len(active), len(cells.values)
+    used = draws @ cells.by_rater(np.ones(len(rater)), rater * k + cells.code, n_raters * k)
+    used = used.reshape(len(draws), n_raters, k)
+    return _divide(used, used.sum(2, keepdims=True))
+
+
 def conger_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarray:
     """Conger's kappa (1980): chance agreement from each rater's own use of the scale (Gwet 2014, section 2.4)."""
-    agreement = 1 - disagreement(len(cells.values), weights)
-    active = cells.hot.any((0, 2))
-    used = np.einsum("di,irk->drk", draws, cells.hot[:, active], optimize=True)
-    shares = _divide(used, used.sum(2, keepdims=True))
-    n_raters, summed = active.sum(), shares.sum(1)
+    agreement, shares = 1 - disagreement(len(cells.values), weights), cells.shared(_rater_shares, draws)
+    n_raters, summed = shares.shape[1], shares.sum(1)
     all_pairs = ((summed @ agreement) * summed).sum(1)  # of each rater with each, themselves included
     themselves = ((shares @ agreement) * shares).sum((1, 2))
     by_chance = _divide(all_pairs - themselves, np.full(len(draws), float(n_raters * (n_raters - 1))))
@@ -127,11 +168,11 @@ def conger_kappa(cells: Cells, draws: np.ndarray, weights: Weights) -> np.ndarra
 
 def krippendorff(cells: Cells, draws: np.ndarray, level: Level) -> np.ndarray:
     """Krippendorff's alpha (2011, "Computing Krippendorff's alpha-reliability", sections C and D)."""
-    counts, per_item = cells.counts[cells.several], cells.per_item[cells.several]
-    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(len(cells.values))
     k = len(cells.values)
-    coincidences = draws[:, cells.several] @ (pairs / (per_item - 1)[:, None, None]).reshape(-1, k * k)
-    coincidences = coincidences.reshape(-1, k, k)
+    counts = cells.counts * cells.several[:, None]
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(k)
+    pairs /= np.maximum(cells.per_item - 1, 1)[:, None, None]
+    coincidences = (draws @ cells.summed(pairs).reshape(-1, k * k)).reshape(-1, k, k)
     totals = coincidences.sum(2)
     if level == "nominal":
         distance = 1.0 - np.eye(k)
@@ -153,17 +194,18 @@ def variance_components(cells: Cells, draws: np.ndarray) -> np.ndarray:
     Equal to the mean squares of an analysis of variance where every rater rated every item, and defined where not.
     A negative estimate stays negative, as in the usual intraclass correlation.
     """
-    rated = ~np.isnan(cells.ratings)
-    values, per_item = np.nan_to_num(cells.ratings), rated.sum(1)
-    held = per_item > 0
-    rater_counts, rater_sums = draws @ rated, draws @ values
+    held, per_item = cells.per_item > 0, np.maximum(cells.per_item, 1)
+    item_sums = np.bincount(cells.item, cells.given, minlength=len(per_item))
+    n_columns = cells.ratings.shape[1]
+    rater_counts = draws @ cells.by_rater(np.ones(len(cells.rater)), cells.rater, n_columns)
+    rater_sums = draws @ cells.by_rater(cells.given, cells.rater, n_columns)
     n = rater_counts.sum(1)
-    squares = draws @ (values**2).sum(1)
-    by_item = draws[:, held] @ (values.sum(1)[held] ** 2 / per_item[held])
+    squares = draws @ cells.summed(np.bincount(cells.item, cells.given**2, minlength=len(per_item)))
+    by_item = draws @ cells.summed(item_sums**2 / per_item)
     by_rater = np.nan_to_num(_divide(rater_sums**2, rater_counts)).sum(1)  # a rater may be in no resampled item
     by_mean = _divide(rater_sums.sum(1) ** 2, n)
-    n_items, n_raters = draws[:, held].sum(1), (rater_counts > 0).sum(1).astype(float)
-    item_mean = _divide(draws @ (per_item**2.0), n)
+    n_items, n_raters = draws @ cells.summed(held), (rater_counts > 0).sum(1).astype(float)
+    item_mean = _divide(draws @ cells.summed(cells.per_item**2), n)
     rater_mean = _divide((rater_counts**2.0).sum(1), n)
     # Expected sums of squares, less that of the mean, are these shares of the three variances.
     left = np.array(
@@ -181,8 +223,8 @@ def variance_components(cells: Cells, draws: np.ndarray) -> np.ndarray:
 
 def intraclass_correlation(cells: Cells, draws: np.ndarray, of_the_mean: bool) -> np.ndarray:
     """ICC(2,1), or ICC(2,k) for the mean of as many raters as an item has (Shrout and Fleiss 1979, case 2)."""
-    items, raters, rest = variance_components(cells, draws).T
-    per_item = _divide(draws @ cells.per_item, draws[:, cells.per_item > 0].sum(1))
+    items, raters, rest = cells.shared(variance_components, draws).T
+    per_item = _divide(draws @ cells.summed(cells.per_item), draws @ cells.summed(cells.per_item > 0))
     return _divide(items, items + (raters + rest) / (per_item if of_the_mean else 1.0))
 
 

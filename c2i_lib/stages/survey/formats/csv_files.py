@@ -45,13 +45,15 @@ def read_text(path: Path) -> str:
             f"spreadsheet program and {_AS_UTF8}"
         )
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in content and not is_utf16:
+    # A NUL here and there is text that somebody pasted; UTF-16 without its mark is half NULs.
+    if content.count(b"\0") * 100 > len(content) and not is_utf16:
         raise C2IError(f"{path} is a binary file, expected CSV or JSON: give the file that the survey tool exported")
     try:
         text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise C2IError(f"{path}, line {line}: expected UTF-8, found another encoding; {_AS_UTF8}") from None
+    text = text.replace("\0", "")
     if not text.strip():
         raise C2IError(f"{path} is empty: expected answers; was the right file exported?")
     return text

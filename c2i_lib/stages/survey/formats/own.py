@@ -25,6 +25,12 @@ def answers_csv(answers: pd.DataFrame) -> str:
     return csv_text([COLUMNS, *answers.assign(rating=ratings)[COLUMNS].itertuples(index=False)])
 
 
+def table_csv(table: pd.DataFrame) -> str:
+    """Any table as CSV, in which nothing runs in a spreadsheet either; what is missing is an empty cell."""
+    cells = table.astype(object).where(table.notna(), "")
+    return csv_text([table.columns, *cells.itertuples(index=False)])
+
+
 def write_answers_csv(path: Path, answers: pd.DataFrame) -> None:
     """Write ``answers_csv`` into a file."""
     with atomic_path(Path(path)) as temporary:

@@ -7,7 +7,7 @@ Ignored: tokens, and what a request asks for (``server.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from c2i_lib.study import QUESTIONS
 
 Question = Literal[QUESTIONS]
+Version = Annotated[StrictInt, Field(ge=1, lt=2**53)]
 BODY_LIMIT = 16 * 1024  # bytes
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a PNG needs; other chunks can hold text
 _HEADERS = {
@@ -36,16 +37,26 @@ class _Body(BaseModel):
 
 
 class Answer(_Body):
-    """A rating, or None for "cannot judge"."""
+    """A rating, or None for "cannot judge". ``version`` grows with each answer of a rater to a question of an item;
+    ``seen_ms``: how long they had seen the picture, in milliseconds."""
 
     question: Question
     rating: StrictInt | None
+    version: Version
+    seen_ms: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = None
 
 
 class Comment(_Body):
-    """What a rater typed about one picture."""
+    """What a rater typed about one picture; ``version`` as in ``Answer``."""
 
     comment: StrictStr = Field(max_length=2000)
+    version: Version
+
+
+class Consent(_Body):
+    """``text``: the SHA-256 of the text that was agreed to; by default the one that is shown now."""
+
+    text: StrictStr = Field("", max_length=64)
 
 
 class Closing(_Body):
@@ -57,8 +68,8 @@ class Closing(_Body):
 class Guard:
     """Refuses what no page of ours sends, before anything reads it, and adds protective headers to every answer."""
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, prefix: str = ""):
+        self.app, self.prefix = app, prefix
 
     @staticmethod
     def _refusal(method: str, headers: Headers) -> tuple[int, str] | None:
@@ -75,6 +86,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if self.prefix and scope["path"].startswith(f"{self.prefix}/"):  # of a proxy that leaves it on
+            scope = dict(scope, path=scope["path"].removeprefix(self.prefix))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -102,12 +115,12 @@ class Guard:
         return await self.app(scope, receive_again, send_with_headers)
 
 
-def protect(app: FastAPI, host_names: Iterable[str]) -> None:
+def protect(app: FastAPI, host_names: Iterable[str], prefix: str = "") -> None:
     """Let ``app`` answer to ``host_names`` alone, so that no page of another name reaches it (DNS rebinding), and put
-    ``Guard`` before it."""
+    ``Guard`` before it. ``prefix``: what a proxy puts before every path, such as "/study"."""
     names = [f"[{name}]" if ":" in name else name for name in host_names]  # as a Host header has them
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, prefix=prefix)
 
 
 def without_metadata(png: bytes) -> bytes:

@@ -8,132 +8,67 @@ arm, a seed, a file name or a picture's metadata. Ignored: what the answers mean
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
-import hashlib
+import re
 import secrets
+import signal
 import socket
 import sqlite3
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pandas as pd
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
+from starlette.background import BackgroundTask
 
 from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
-from c2i_lib.records.files import atomic_path
-from c2i_lib.records.stage import read_table, run_command
-from c2i_lib.stages.survey.formats import answers_csv
-from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, protect, without_metadata
-from c2i_lib.stages.survey.web.store import Responses, read_answers
+from c2i_lib.stages.survey.raters import write_links
+from c2i_lib.stages.survey.responses import TABLES, tables_csv
+from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_files
+from c2i_lib.stages.survey.web.database import WAIT
+from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, protect, without_metadata
+from c2i_lib.stages.survey.web.served import STATIC, ServedSurvey
+from c2i_lib.stages.survey.web.texts import instructions_of, load_texts
 from c2i_lib.study import QUESTIONS
 
-_STATIC = Path(__file__).parent / "static"
 _SERVED = {
     "survey.js": "text/javascript",
     "researcher.js": "text/javascript",
     "survey.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
+_PREFIX = re.compile(r"(/[\w.~-]+)*")  # of the path, behind a proxy that serves other things, too
 _EVERYWHERE = ("0.0.0.0", "::")  # hosts that mean: all addresses of this machine
 
 
-class ServedSurvey:
-    """A built survey and its answers: who sees which items in which order, and whose token is whose.
+def _one_at_a_time() -> Callable:
+    """A function that runs what writes, in a thread of its own, so that nobody who only reads waits for it.
 
-    Raises ``C2IError`` when the survey is not built, a file is damaged, or the answers belong to another survey.
+    What has waited too long for those before it is not begun: its page sends it again.
     """
+    thread = ThreadPoolExecutor(1, "answers")
 
-    def __init__(self, survey_dir: Path):
-        folder = Path(survey_dir)
-        run_folder = folder.parent
-        if not (folder / "orders.parquet").is_file():
-            raise C2IError(f"{folder} holds no survey: run notebook 06, or {run_command(run_folder, '--to', '6')}")
-        items, orders = read_table(folder / "items.parquet"), read_table(folder / "orders.parquet")
-        self.pictures = folder / "pictures"
-        lost = [name for name in items["item_id"] if not self.picture_path(name).is_file()]
-        lost += sorted(set(orders["item_id"]) - set(items["item_id"]))
-        if lost:
-            raise C2IError(
-                f"{folder} has no picture of item {lost[0]} ({len(lost)} are missing): run notebook 06 again"
-            )
-        concept_of = items.set_index("item_id")["concept"].fillna("").astype(str).to_dict()
-        orders = orders.sort_values(["rater", "position"], kind="stable")
-        # Only ids and concepts: a rater's page cannot tell what is not here.
-        self.items = {
-            rater: {item_id: concept_of[item_id] for item_id in own["item_id"]}
-            for rater, own in orders.groupby("rater", sort=False)
-        }
-        self.surveys = {rater: list(dict.fromkeys(own["survey"])) for rater, own in orders.groupby("rater")}
-        self.folder = run_folder / "06_responses"
-        self.instructions_path = self.folder / "instructions.md"
-        self.responses = Responses(self.folder / "responses.sqlite")
-        self._check_same_survey()
-        self.tokens = self.responses.add_raters(self.items)
-        # Looked up by hash, so that the time of a look-up tells nothing about a token.
-        self._rater_of = {self._digest(token): rater for rater, token in self.tokens.items()}
-        if not self.instructions_path.is_file():
-            with atomic_path(self.instructions_path) as temporary:
-                temporary.write_bytes((_STATIC / "instructions.md").read_bytes())
+    def begin(deadline: float, function: Callable, *arguments: object) -> JSONResponse:
+        if time.monotonic() > deadline:
+            raise sqlite3.OperationalError("database is locked: other answers wait for it, too")
+        return function(*arguments)
 
-    def _check_same_survey(self) -> None:
-        for rater in self.responses.progress():
-            strange = set(self.responses.answers_of(rater)) - set(self.items.get(rater, {}))
-            if strange:
-                raise C2IError(
-                    f"{self.responses.path} holds {rater}'s answers to {len(strange)} items that are not in this "
-                    f"survey: it was built again with other pictures. Move {self.folder} away to start anew"
-                )
+    async def in_turn(function: Callable, *arguments: object) -> JSONResponse:
+        deadline = time.monotonic() + WAIT
+        return await asyncio.get_running_loop().run_in_executor(thread, begin, deadline, function, *arguments)
 
-    @staticmethod
-    def _digest(token: str) -> bytes:
-        return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-    def picture_path(self, item_id: str) -> Path:
-        return self.pictures / f"{item_id}.png"
-
-    def rater(self, token: str, item_id: str | None = None) -> str:
-        """Whose token this is. 404 when it is nobody's, or when ``item_id`` is none of this rater's items."""
-        rater = self._rater_of.get(self._digest(token))
-        if rater is None or (item_id is not None and item_id not in self.items[rater]):
-            raise HTTPException(404, "This link is not valid. Please ask the researcher for your personal link.")
-        return rater
-
-    def answers_of(self, rater: str) -> dict:
-        """What changes while a rater works."""
-        responses = self.responses
-        answers, comments = responses.answers_of(rater), responses.comments_of(rater)
-        items = [
-            {"item_id": item, "concept": concept, "answers": answers.get(item, {}), "comment": comments.get(item, "")}
-            for item, concept in self.items[rater].items()
-        ]
-        return {"consented": responses.consented(rater), "closed": responses.closed, "items": items}
-
-    def progress(self, base_url: str) -> list[dict]:
-        """One row per rater, for the researcher."""
-        given = self.responses.progress()
-        return [
-            {"rater": rater, "surveys": ", ".join(self.surveys[rater]), "link": f"{base_url}/r/{self.tokens[rater]}"}
-            | {"consented_at": given[rater][0], "answered": given[rater][1], "last": given[rater][2]}
-            | {"total": len(QUESTIONS) * len(items)}
-            for rater, items in self.items.items()
-        ]
-
-    def comments(self) -> list[dict]:
-        """All comments, with the concept of their item."""
-        return [
-            {"rater": rater, "concept": items[item_id], "item_id": item_id, "comment": comment}
-            for rater, items in self.items.items()
-            for item_id, comment in self.responses.comments_of(rater).items()
-            if item_id in items
-        ]
+    return in_turn
 
 
 def create_app(
@@ -147,18 +82,27 @@ def create_app(
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
     address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname:
-        raise C2IError(f"the survey's address should be like https://survey.example.org, found {base_url!r}")
-    survey = ServedSurvey(survey_dir)
+    wrong = address.scheme not in ("http", "https") or not address.hostname or "*" in address.hostname
+    if wrong or not _PREFIX.fullmatch(address.path) or address.query or address.fragment:
+        raise C2IError(
+            f"the survey's address should be like https://lab.example.org or https://lab.example.org/study, found "
+            f"{base_url!r}"
+        )
+    texts = load_texts(settings.texts)
+    shown = {name: text for name, text in texts.items() if not name.startswith("check")}  # no page tells of checks
+    survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts))
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
-    templates = Environment(loader=FileSystemLoader(_STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    survey_dir = Path(survey_dir)
+    templates = Environment(loader=FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.globals["prefix"] = address.path
     # No pictures in the instructions: from elsewhere, they would tell who reads.
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
-    static = {name: (_STATIC / name).read_bytes() for name in _SERVED}
+    static = {name: (STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names])
+    protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names], address.path)
     app.state.survey = survey
+    in_turn = _one_at_a_time()
 
     def check_researcher(token: str) -> None:
         if not secrets.compare_digest(token.encode("utf-8", "surrogatepass"), researcher_token.encode()):
@@ -167,7 +111,7 @@ def create_app(
     def writer(token: str, item_id: str | None = None) -> str:
         rater = survey.rater(token, item_id)
         if responses.closed:
-            raise HTTPException(409, "The survey is closed.")
+            raise HTTPException(409, texts["closed_text"])
         return rater
 
     @app.exception_handler(RequestValidationError)
@@ -189,8 +133,9 @@ def create_app(
     @app.get("/r/{token}")
     def rater_page(token: str) -> HTMLResponse:
         survey.rater(token)
-        instructions = markdown.render(survey.instructions_path.read_text(encoding="utf-8"))
-        return HTMLResponse(templates.get_template("page.html").render(instructions=instructions))
+        text = survey.instructions.text()
+        content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": shown}
+        return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
     def state(token: str) -> JSONResponse:
@@ -202,43 +147,65 @@ def create_app(
         pixels = without_metadata(survey.picture_path(item_id).read_bytes())
         return Response(pixels, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
-    @app.post("/r/{token}/consent")
-    def consent(token: str) -> JSONResponse:
+    def agree(token: str, body: Consent) -> JSONResponse:
         rater = writer(token)
-        responses.consent(rater)
+        text = survey.instructions.shown(body.text) if body.text else survey.instructions.text()
+        if text is None:
+            raise HTTPException(412, texts["text_changed"])
+        responses.consent(rater, text)
         return JSONResponse(survey.answers_of(rater))
 
-    @app.put("/r/{token}/answers/{item_id}")
-    def answer(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
+    def store(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
         rater = writer(token, item_id)
         if not responses.consented(rater):
             raise HTTPException(403, "Please agree to take part first.")
         if isinstance(body, Comment):
-            responses.comment(rater, item_id, body.comment)
+            field, kept = "comment", responses.comment(rater, item_id, body.comment, body.version)
         elif body.rating is None or 1 <= body.rating <= settings.scale_points:
-            responses.answer(rater, item_id, body.question, body.rating)
+            field = body.question
+            kept = responses.answer(rater, item_id, field, body.rating, body.version, body.seen_ms)
         else:
             raise HTTPException(422, f"The rating should be 1 to {settings.scale_points}, or null.")
-        return JSONResponse(survey.answers_of(rater))
+        due = kept.stored and survey.backups.count()
+        backup = BackgroundTask(survey.backups.make) if due else None  # after the answer has gone out
+        return JSONResponse(survey.change(item_id, field, kept), 200 if kept.stored else 409, background=backup)
+
+    def set_closed(closed: bool) -> JSONResponse:
+        responses.closed = closed
+        return JSONResponse({"closed": responses.closed})
+
+    @app.post("/r/{token}/consent")
+    async def consent(token: str, body: Consent) -> JSONResponse:
+        return await in_turn(agree, token, body)
+
+    @app.put("/r/{token}/answers/{item_id}")
+    async def answer(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
+        return await in_turn(store, token, item_id, body)
 
     @app.get("/researcher/{token}")
     def researcher_page(token: str) -> HTMLResponse:
         check_researcher(token)
-        content = {"raters": survey.progress(base_url), "comments": survey.comments(), "closed": responses.closed}
+        content = {
+            "raters": survey.progress(base_url),
+            "comments": survey.comments(),
+            "closed": responses.closed,
+            "tables": TABLES,
+        }
         page = templates.get_template("researcher.html")
-        return HTMLResponse(page.render(name=Path(survey_dir).parent.name, **content))
+        return HTMLResponse(page.render(name=survey_dir.parent.name, **content))
 
-    @app.get("/researcher/{token}/answers.csv")
-    def export(token: str) -> Response:
+    @app.get("/researcher/{token}/{name}.csv")
+    def export(token: str, name: str) -> Response:
         check_researcher(token)
-        headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
-        return Response(answers_csv(read_answers(responses.path)), media_type="text/csv", headers=headers)
+        if name not in TABLES:
+            raise HTTPException(404)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        return Response(tables_csv(survey_dir)[name], media_type="text/csv", headers=headers)
 
     @app.post("/researcher/{token}/closed")
-    def close(token: str, body: Closing) -> JSONResponse:
+    async def close(token: str, body: Closing) -> JSONResponse:
         check_researcher(token)
-        responses.closed = body.closed
-        return JSONResponse({"closed": responses.closed})
+        return await in_turn(set_closed, body.closed)
 
     return app
 
@@ -271,6 +238,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Ctrl+C and SIGTERM (of a service manager) end what is inside, and what comes after it is still done."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if in_main else None
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)
+
+
 def serve(
     survey_dir: Path, settings: Survey, host: str = "127.0.0.1", port: int = 8642, public_url: str | None = None
 ) -> None:
@@ -286,20 +266,24 @@ def serve(
         researcher_token = secrets.token_urlsafe(32)
         app = create_app(survey_dir, settings, researcher_token, base_url, [host, name, socket.gethostname()])
         survey = app.state.survey
-        with atomic_path(survey.folder / "links.csv") as temporary:
-            links = pd.DataFrame(survey.progress(base_url))[["rater", "surveys", "link"]]
-            links.to_csv(temporary, index=False)
+        links = [(row["rater"], row["surveys"], row["link"]) for row in survey.progress(base_url) if row["link"]]
+        write_links(survey.folder, links)
         if settings.simulate_raters:
             print(
                 "This profile simulates its raters, so notebook 06 does not use what is answered here: a demonstration."
             )
         print(f"Researcher's page (for you alone):  {base_url}/researcher/{researcher_token}")
         print(f"Personal links of {len(links)} raters:  {survey.folder / 'links.csv'}")
-        print(f"Instructions that raters see (edit them at any time):  {survey.instructions_path}")
+        print(f"Instructions that raters see (edit them at any time):  {survey.instructions.path}")
         print("Stop with Ctrl+C; answers are stored as they come.", flush=True)
         quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}
-        # No access log: addresses hold tokens.
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **quiet)
-        with contextlib.suppress(KeyboardInterrupt):
+        # No access log: addresses hold tokens. No warnings: whoever sends nonsense would fill the disk with them.
+        PatientProtocol.most = allow_many_files()
+        # So many are accepted in one go, before PatientProtocol hears of them.
+        options = {"log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 5, "backlog": 128}
+        options["http"] = PatientProtocol
+        config = uvicorn.Config(app, **options, **quiet)
+        with _stopped_by_signals():
             uvicorn.Server(config).run(sockets=[listening])
+        survey.backups.make()
         survey.responses.close()

@@ -1,11 +1,13 @@
 """What raters have answered, in one SQLite file that survives a crash at any moment.
 
-In: answers, comments and consents, one at a time. Out: the same, as tables. An answer is on the disk before the call
-that stores it returns (write-ahead log, ``synchronous=FULL``). Ignored: what is asked and who may ask (``server.py``).
+In: answers, comments and consents, one at a time, each with its version. Out: the same, as tables, and every change
+that ever was. An answer is on the disk before the call that stores it returns. A version that is older than the stored
+one changes nothing, whenever it arrives. Ignored: what is asked and who may ask (``server.py``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import threading
@@ -13,39 +15,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from c2i_lib.errors import C2IError
-from c2i_lib.stages.survey.formats.answers import COLUMNS
-from c2i_lib.study import QUESTIONS
+from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS
+from c2i_lib.stages.survey.web.database import WAIT, connect, explained, prepare, read
 
-_APPLICATION = 0x63326931  # "c2i1", in the header of our databases: tells them from other people's
-_WAIT = 10  # seconds for another process's lock
-_SCHEMA = f"""
-PRAGMA application_id = {_APPLICATION};
-CREATE TABLE raters (
-    rater TEXT PRIMARY KEY,
-    token TEXT NOT NULL UNIQUE CHECK (length(token) >= 43),
-    consented_at TEXT
-) STRICT;
-CREATE TABLE answers (
-    rater TEXT NOT NULL REFERENCES raters,
-    item_id TEXT NOT NULL,
-    question TEXT NOT NULL CHECK (question IN {QUESTIONS}),
-    rating INTEGER CHECK (rating >= 1), -- NULL: cannot judge
-    answered_at TEXT NOT NULL,
-    PRIMARY KEY (rater, item_id, question)
-) STRICT;
-CREATE TABLE comments (
-    rater TEXT NOT NULL REFERENCES raters,
-    item_id TEXT NOT NULL,
-    comment TEXT NOT NULL,
-    PRIMARY KEY (rater, item_id)
-) STRICT;
-CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-INSERT INTO settings VALUES ('closed', 0);
-"""
+
+class Kept(NamedTuple):
+    """What the database holds after a change was offered: ``stored`` says whether it is that change."""
+
+    stored: bool
+    value: int | str | None
+    version: int
 
 
 def now() -> str:
@@ -53,27 +36,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """A file that SQLite cannot read as a ``C2IError``. Locks and full disks stay what they are."""
-    try:
-        yield
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        raise C2IError(
-            f"{path} should be a database of answers, but SQLite says: {error}. If it was damaged, put a copy back; "
-            "if it holds no answers that you need, move it away and a new one is made"
-        ) from error
-
-
-def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        raise C2IError(f"{path} is a database of another program, not of answers: move it away and start again")
-
-
 class Responses:
-    """The answers of one run. Several processes may use one file; threads share one connection and take turns.
+    """The answers of one run. Several processes may use one file; threads share a connection that writes and one that
+    reads, so that nobody who reads waits for somebody who waits to write.
 
     Raises ``C2IError`` when ``path`` is damaged or another program's database.
     """
@@ -82,34 +47,23 @@ class Responses:
         self.path = Path(path)
         # Links and answers are private; whoever wants a shared folder can loosen it.
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._connection = connect(self.path)
         try:
-            with _explained(self.path):
-                self._open()
-        except Exception:
+            with explained(self.path):
+                prepare(self._connection, self.path)
+        except BaseException:
             self._connection.close()
             raise
-
-    def _open(self) -> None:
-        run = self._connection.execute
-        if run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            _check_ours(self._connection, self.path)
-        state = run("PRAGMA quick_check(1)").fetchone()[0]
-        if state != "ok":
-            raise sqlite3.DatabaseError(state.splitlines()[-1])
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        run("PRAGMA foreign_keys = ON")
-        with self._writing():
-            if not run("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                for statement in _SCHEMA.split(";\n"):
-                    run(statement)
+        self._reader = connect(self.path)
+        self._reader.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it is on the disk afterwards, or nothing."""
-        with self._lock:
+        if not self._write_lock.acquire(timeout=WAIT):
+            raise sqlite3.OperationalError("database is locked: an earlier write still waits")
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -122,14 +76,17 @@ class Responses:
                 if self._connection.in_transaction:  # a full disk leaves it open
                     self._connection.rollback()
                 raise
+        finally:
+            self._write_lock.release()
 
     def _read(self, query: str, *values: object) -> list[tuple]:
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
+        with self._read_lock:
+            return self._reader.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file. Nothing is lost without it."""
-        with self._lock:
+        with self._write_lock, self._read_lock:
+            self._reader.close()
             self._connection.close()
 
     def add_raters(self, raters: Iterable[str]) -> dict[str, str]:
@@ -142,32 +99,98 @@ class Responses:
         tokens = dict(self._read("SELECT rater, token FROM raters"))
         return {rater: tokens[rater] for rater in raters}
 
-    def consent(self, rater: str) -> None:
-        """Note that a rater has agreed; the first time counts."""
+    def consent(self, rater: str, text: str = "") -> None:
+        """Note that a rater has agreed to ``text``; the first time counts."""
+        digest = hashlib.sha256(text.encode()).hexdigest()
         with self._writing() as connection:
-            query = "UPDATE raters SET consented_at = coalesce(consented_at, ?) WHERE rater = ?"
-            connection.execute(query, (now(), rater))
+            connection.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, text))
+            query = "UPDATE raters SET consented_at = ?, consent_sha256 = ? WHERE rater = ? AND consented_at IS NULL"
+            connection.execute(query, (now(), digest, rater))
 
-    def answer(self, rater: str, item_id: str, question: str, rating: int | None) -> None:
-        """Store an answer, in place of an earlier one; None is "cannot judge".
+    def insert_rater(self, rater: str, order: Iterable[tuple[str, int, str]], replaces: str | None = None) -> None:
+        """Add a rater to a study that runs: ``order`` has survey, position and item. ``replaces``: who leaves for them.
 
-        Raises ``sqlite3.IntegrityError`` for a rater, question or rating that cannot be.
+        Raises ``sqlite3.IntegrityError`` where there is such a rater.
         """
         with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET rating = excluded.rating, answered_at = excluded.answered_at",
-                (rater, item_id, question, rating, now()),
-            )
+            values = (rater, secrets.token_urlsafe(32), replaces)
+            connection.execute("INSERT INTO raters (rater, token, replaces) VALUES (?, ?, ?)", values)
+            rows = [(rater, *row) for row in order]
+            connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
+            connection.execute("UPDATE settings SET value = value + 1 WHERE name = 'raters'")
 
-    def comment(self, rater: str, item_id: str, text: str) -> None:
-        """Store a comment, in place of an earlier one; an empty one removes it."""
+    def withdraw(self, rater: str, leave_out: bool = False) -> None:
+        """End a rater's part: their link is not valid any more. ``leave_out``: their answers do not count."""
         with self._writing() as connection:
-            if text.strip():
-                query = "INSERT INTO comments VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET comment = excluded.comment"
-                connection.execute(query, (rater, item_id, text))
-            else:
-                connection.execute("DELETE FROM comments WHERE rater = ? AND item_id = ?", (rater, item_id))
+            query = (
+                "UPDATE raters SET withdrawn_at = coalesce(withdrawn_at, ?), left_out = left_out OR ? WHERE rater = ?"
+            )
+            connection.execute(query, (now(), int(leave_out), rater))
+            connection.execute("UPDATE settings SET value = value + 1 WHERE name = 'raters'")
+
+    def raters(self) -> dict[str, tuple[str, str | None]]:
+        """Rater → token, and when they withdrew."""
+        return {rater: row for rater, *row in self._read("SELECT rater, token, withdrawn_at FROM raters")}
+
+    def orders(self) -> list[tuple[str, str, int, str]]:
+        """Rater, survey, position and item of those who were added while the study ran."""
+        return self._read("SELECT rater, survey, position, item_id FROM orders ORDER BY rater, position")
+
+    @property
+    def changes_of_raters(self) -> int:
+        """Grows whenever a rater is added or withdrawn, also by another process."""
+        return self._read("SELECT value FROM settings WHERE name = 'raters'")[0][0]
+
+    def answer(
+        self,
+        rater: str,
+        item_id: str,
+        question: str,
+        rating: int | None,
+        version: int | None = None,
+        seen_ms: int | None = None,
+    ) -> Kept:
+        """Store an answer, in place of one of an earlier version; None is "cannot judge".
+
+        ``version``: by default the next one. ``seen_ms``: how long the rater had seen the picture, in milliseconds.
+        An answer that comes twice is stored once. Raises ``sqlite3.IntegrityError`` for a rater, question or rating
+        that cannot be.
+        """
+        with self._writing() as connection:
+            key = (rater, item_id, question)
+            query = "SELECT rating, version FROM answers WHERE rater = ? AND item_id = ? AND question = ?"
+            found = connection.execute(query, key).fetchone()
+            kept = _compare(found, rating, version)
+            if kept.stored and (found is None or kept.version > found[1]):
+                moment = now()
+                connection.execute(
+                    "INSERT INTO answers (rater, item_id, question, rating, answered_at, version) "
+                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rating = excluded.rating, "
+                    "answered_at = excluded.answered_at, version = excluded.version",
+                    (*key, rating, moment, kept.version),
+                )
+                old = found and _told(found[0])
+                _note(connection, (*key, old, _told(rating), kept.version, moment, seen_ms))
+        return kept
+
+    def comment(self, rater: str, item_id: str, text: str, version: int | None = None) -> Kept:
+        """Store a comment, in place of one of an earlier version; an empty one removes it. ``version``: as in
+        ``answer``."""
+        text = text.replace("\0", "")  # no CSV reader takes a NUL, and no rater means one
+        text = text if text.strip() else ""
+        with self._writing() as connection:
+            query = "SELECT comment, version FROM comments WHERE rater = ? AND item_id = ?"
+            found = connection.execute(query, (rater, item_id)).fetchone()
+            kept = _compare(found, text, version)
+            if kept.stored and (found is None or kept.version > found[1]):
+                connection.execute(
+                    "INSERT INTO comments (rater, item_id, comment, version) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET comment = excluded.comment, version = excluded.version",
+                    (rater, item_id, text, kept.version),
+                )
+                old = found[0] if found else None
+                _note(connection, (rater, item_id, "comment", old, text, kept.version, now(), None))
+        return kept
 
     def consented(self, rater: str) -> bool:
         """Whether a rater has agreed to take part."""
@@ -182,7 +205,18 @@ class Responses:
 
     def comments_of(self, rater: str) -> dict[str, str]:
         """A rater's comments: item → comment."""
-        return dict(self._read("SELECT item_id, comment FROM comments WHERE rater = ?", rater))
+        return dict(self._read("SELECT item_id, comment FROM comments WHERE rater = ? AND comment != ''", rater))
+
+    def versions_of(self, rater: str) -> dict[str, dict[str, int]]:
+        """The versions of a rater's answers and comments: item → question or "comment" → version."""
+        versions: dict[str, dict[str, int]] = {}
+        query = (
+            "SELECT item_id, question, version FROM answers WHERE rater = ?1 UNION ALL "
+            "SELECT item_id, 'comment', version FROM comments WHERE rater = ?1"
+        )
+        for item_id, field, version in self._read(query, rater):
+            versions.setdefault(item_id, {})[field] = version
+        return versions
 
     def progress(self) -> dict[str, tuple[str | None, int, str | None]]:
         """Rater → when they agreed, how many answers they gave, and when the last."""
@@ -203,29 +237,37 @@ class Responses:
             connection.execute("UPDATE settings SET value = ? WHERE name = 'closed'", (int(value),))
 
 
+def _compare(found: tuple | None, value: int | str | None, version: int | None) -> Kept:
+    """What is to be kept of a stored ``(value, version)``, if any, and an offered one."""
+    if found is None:
+        return Kept(True, value, 1 if version is None else version)
+    if version is None or version > found[1]:
+        return Kept(True, value, found[1] + 1 if version is None else version)
+    return Kept(version == found[1] and value == found[0], *found)
+
+
+def _told(rating: int | None) -> str:
+    return CANNOT_JUDGE if rating is None else str(rating)
+
+
+def _note(connection: sqlite3.Connection, change: tuple) -> None:
+    connection.execute(
+        "INSERT INTO history (rater, item_id, field, old, new, version, at, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        change,
+    )
+
+
 def read_answers(path: Path) -> pd.DataFrame:
     """All answers, also while a server writes more: ``rater, item_id, question, rating`` (NaN: cannot judge),
     ``answered_at`` (ISO text, UTC) and ``comment`` (the item's, on each of its answers; otherwise empty). A comment on
-    an item without any answer has no row.
+    an item without any answer has no row, nor has a rater who is left out.
 
     Raises ``C2IError`` when the file is missing, damaged or another program's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise C2IError(f"{path} does not exist: there are no answers before the survey has been served")
     query = (
         "SELECT rater, item_id, question, rating, answered_at, coalesce(comment, '') "
         "FROM answers LEFT JOIN comments USING (rater, item_id) ORDER BY rater, item_id, question"
     )
-    # Without a write-ahead log nobody is writing: all is in the file itself, and SQLite need not make a log to read it.
-    file = path.resolve()
-    mode = "mode=ro" if file.with_name(f"{file.name}-wal").is_file() else "immutable=1"
-    connection = sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True, timeout=_WAIT)
-    try:
-        with _explained(path):
-            _check_ours(connection, path)
-            rows = connection.execute(query).fetchall()
-    finally:
-        connection.close()
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    left_out = {rater for (rater,) in read(path, "SELECT rater FROM raters WHERE left_out", needs=3)}
+    table = pd.DataFrame([row for row in read(path, query) if row[0] not in left_out], columns=COLUMNS)
     return table.astype({"rating": float, **{name: str for name in COLUMNS if name != "rating"}})

@@ -48,7 +48,7 @@ async function copy(button) {
   }
 }
 
-get("export").href = `${place}/answers.csv`;
+for (const link of document.querySelectorAll("[data-table]")) link.href = `${place}/${link.dataset.table}.csv`;
 get("close").addEventListener("click", toggle);
 document.addEventListener("click", (event) => { if (event.target.matches(".copy")) copy(event.target); });
 setInterval(refresh, 10000);

@@ -1,10 +1,14 @@
 // The rater's page. An answer is shown at once, kept in this browser until the server has stored it, and sent again
-// until it has. What the server says replaces what is shown here, but never an answer that is still on its way.
+// until it has. What the server says replaces what is shown here, but never an answer that is still on its way. Every
+// answer has a version, by which the server tells the newest, whenever and from wherever it arrives.
 "use strict";
 
 const place = location.pathname; // the personal link, under which everything is found
 const waitLimit = 15000; // milliseconds
 const get = (id) => document.getElementById(id);
+const texts = JSON.parse(document.body.dataset.texts);
+const t = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (braces, word) => values[word] ?? braces);
+const byTouch = matchMedia("(hover: none)");
 const isAnswered = (value) => value !== undefined; // null is an answer: cannot judge
 
 let state = null;
@@ -14,7 +18,8 @@ let changes = 0; // made on this page; tells whether an answer of the server is 
 let failures = 0;
 let sending = false;
 let wakeUp = null; // ends the wait before the next attempt
-const pending = new Map(); // "item/question" or "item/comment" → value to be sent
+let ahead = 0; // milliseconds by which the server's clock is ahead of this one
+const pending = new Map(); // "item/question" or "item/comment" → {value, version, seen} to be sent
 
 // ---- answers on their way, kept in the browser so that closing the page does not lose them ----
 
@@ -23,8 +28,11 @@ const kept = {
   set(key, value) {
     try { localStorage.setItem(this.name(key), JSON.stringify(value)); } catch { /* a browser may refuse: memory it is */ }
   },
-  remove(key) {
-    try { localStorage.removeItem(this.name(key)); } catch { /* as above */ }
+  remove(key, version) { // another window may have kept a later one meanwhile
+    try {
+      const change = JSON.parse(localStorage.getItem(this.name(key)));
+      if (!version || change?.version === version) localStorage.removeItem(this.name(key));
+    } catch { /* as above */ }
   },
   load() {
     try {
@@ -32,18 +40,53 @@ const kept = {
       for (const name of Object.keys(localStorage).filter((name) => name.startsWith(start))) {
         const key = name.slice(start.length);
         const known = state.items.some((item) => key.startsWith(`${item.item_id}/`)); // not of an earlier survey
-        if (known) pending.set(key, JSON.parse(localStorage.getItem(name)));
+        const change = JSON.parse(localStorage.getItem(name));
+        if (known && change && change.version) pending.set(key, change);
         else this.remove(key);
       }
     } catch { /* as above */ }
   },
 };
 
+// How long the picture of each item has been in front of the rater, in milliseconds.
+const watch = {
+  item: "", since: 0, before: new Map(),
+  of(item) {
+    const now = item === this.item && this.since ? performance.now() - this.since : 0;
+    return Math.round((this.before.get(item) ?? 0) + now);
+  },
+  stop() {
+    this.before.set(this.item, this.of(this.item));
+    this.since = 0;
+  },
+  start(item) {
+    if (item === this.item && this.since) return;
+    this.stop();
+    this.item = item;
+    this.since = performance.now();
+  },
+};
+
+function watchPicture() {
+  const picture = get("picture");
+  const seen = view === "rating" && !document.hidden && picture.complete && picture.naturalWidth;
+  if (seen) watch.start(state.items[current].item_id);
+  else watch.stop();
+}
+
+// The server's time, and more than every version that this page knows: a later answer has a later version.
+function nextVersion(item, field) {
+  const known = Math.max(item.versions[field] ?? 0, pending.get(`${item.item_id}/${field}`)?.version ?? 0);
+  return Math.max(known + 1, Math.round(Date.now() + ahead));
+}
+
 function record(item, field, value) {
   const key = `${item.item_id}/${field}`;
-  pending.set(key, value);
-  kept.set(key, value);
+  const change = { value, version: nextVersion(item, field), seen: watch.of(item.item_id) };
+  pending.set(key, change);
+  kept.set(key, change);
   changes += 1;
+  if (!failures) warn("");
   draw();
   send();
 }
@@ -57,7 +100,9 @@ async function ask(path, method, body) {
   }
   const response = await fetch(place + path, options);
   if (response.status >= 500) throw new Error(`status ${response.status}`);
-  return { status: response.status, data: await response.json() };
+  const data = await response.json();
+  if (data.now) ahead = data.now - Date.now();
+  return { status: response.status, data };
 }
 
 async function send() {
@@ -73,28 +118,45 @@ async function send() {
 
 async function sendAll() {
   while (pending.size) {
-    const [key, value] = pending.entries().next().value;
+    const [key, { value, version, seen }] = pending.entries().next().value;
     const [itemId, field] = key.split("/");
     drawSaved();
     try {
-      const body = field === "comment" ? { comment: value } : { question: field, rating: value };
+      const body = field === "comment"
+        ? { comment: value, version }
+        : { question: field, rating: value, version, seen_ms: seen };
       const { status, data } = await ask(`/answers/${itemId}`, "PUT", body);
       reached();
-      if (status === 409) return refused(status, data); // kept in the browser: the survey may open again
-      if (pending.get(key) === value) {
+      if (status === 409 && !data.versions) return refused(status, data); // kept in the browser: the survey may open again
+      if (pending.get(key)?.version === version) {
         pending.delete(key);
-        kept.remove(key);
+        kept.remove(key, version);
       }
-      if (status === 200) take(data);
-      else refused(status, data);
+      if (status === 200 || status === 409) takeChange(data);
+      if (status === 409) older(data);
+      else if (status !== 200) refused(status, data);
     } catch {
       failures += 1;
-      warn(`The server cannot be reached. ${count(pending.size, "answer is", "answers are")} not stored yet, and will be ` +
-        "sent again. Please keep this page open.");
+      warn(t("waiting", { number: pending.size }));
       drawSaved();
       await pause(Math.min(20000, 500 * 2 ** failures));
     }
   }
+}
+
+// The server holds a newer answer, from another window or device; this page shows that one from now on.
+function older(data) {
+  const number = state.items.findIndex((item) => item.item_id === data.item_id) + 1;
+  warn(t("newer", { number }));
+}
+
+function takeChange(data) {
+  const item = state.items.find((known) => known.item_id === data.item_id);
+  if (!item) return;
+  Object.assign(item.answers, data.answers ?? {});
+  Object.assign(item.versions, data.versions);
+  item.comment = data.comment ?? item.comment;
+  draw();
 }
 
 function reached() {
@@ -110,9 +172,9 @@ function pause(milliseconds) {
 }
 
 function refused(status, data) {
-  if (status === 409) return say("The survey is closed", "Your last answer was not stored. Thank you for taking part.");
-  if (status === 404) return say("This link is not valid", String(data.detail));
-  warn(`The server did not accept an answer (${String(data.detail)}) Please load the page again and check this picture.`);
+  if (status === 409) return say(t("closed"), t("closed_lost"));
+  if (status === 404) return say(t("invalid"), String(data.detail));
+  warn(t("not_accepted"));
   return draw();
 }
 
@@ -121,18 +183,18 @@ async function refresh() {
   const before = changes;
   try {
     const { status, data } = await ask("/state", "GET");
-    if (status !== 200) return say("This link is not valid", String(data.detail));
+    if (status !== 200) return say(t("invalid"), String(data.detail));
     if (before === changes && !sending) take(data); // otherwise it is older than what was answered meanwhile
     reached();
   } catch {
     failures += 1;
-    warn("The server cannot be reached at the moment.");
+    warn(t("unreachable"));
   }
 }
 
 function take(fresh) {
   state = { ...state, ...fresh };
-  if (state.closed && view !== "message") return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (state.closed && view !== "message") return say(t("closed"), t("closed_text"));
   if (!state.closed && view === "message") return resume();
   draw();
 }
@@ -141,16 +203,15 @@ function take(fresh) {
 
 const answerOf = (item, name) => {
   const key = `${item.item_id}/${name}`;
-  return pending.has(key) ? pending.get(key) : item.answers[name];
+  return pending.has(key) ? pending.get(key).value : item.answers[name];
 };
 const openQuestions = (item) => state.questions.filter((question) => !isAnswered(answerOf(item, question.name)));
-const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
 
 function show(name) {
   view = name;
   for (const id of ["consent", "rating", "end", "message"]) get(id).hidden = id !== name;
   get("instructions").hidden = name !== "rating" && name !== "end";
-  get("begin").textContent = state && state.consented ? "Back to the pictures" : "I agree – begin";
+  get("begin").textContent = state && state.consented ? t("back") : t("agree");
   window.scrollTo(0, 0);
   draw();
 }
@@ -170,8 +231,8 @@ function warn(text) {
 }
 
 function drawSaved() {
-  const stored = changes && view !== "message" ? "Stored" : "";
-  const text = pending.size ? (failures ? "Not stored" : "Storing…") : stored;
+  const stored = changes && view !== "message" ? t("stored") : "";
+  const text = pending.size ? (failures ? t("not_stored") : t("storing")) : stored;
   if (get("saved").textContent !== text) get("saved").textContent = text;
 }
 
@@ -193,11 +254,12 @@ function draw() {
   get("progress").max = state.items.length;
   get("progress").value = done;
   get("progress").hidden = view === "message";
-  get("position").textContent = view === "rating" ? `Picture ${current + 1} of ${state.items.length}` : "";
-  get("rated").textContent = view === "message" ? "" : `${done} of ${state.items.length} rated`;
+  get("position").textContent = view === "rating" ? t("picture", { number: current + 1, total: state.items.length }) : "";
+  get("rated").textContent = view === "message" ? "" : t("rated", { number: done, total: state.items.length });
   drawSaved();
   if (view === "rating") drawItem(state.items[current]);
   if (view === "end") drawEnd();
+  watchPicture();
 }
 
 const pictureOf = (item) => `${place}/pictures/${item.item_id}.png`;
@@ -209,8 +271,8 @@ function drawItem(item) {
     get("no-picture").hidden = true;
     if (current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
   }
-  picture.alt = `Picture ${current + 1} of ${state.items.length}`;
-  get("concept").textContent = item.concept || "(no concept)";
+  picture.alt = t("picture", { number: current + 1, total: state.items.length });
+  get("concept").textContent = item.concept || t("no_concept");
   const next = openQuestions(item)[0];
   for (const question of state.questions) {
     const value = answerOf(item, question.name);
@@ -226,23 +288,37 @@ function drawItem(item) {
   }
   comment.dataset.item = item.item_id;
   get("previous").disabled = current === 0;
-  get("next").textContent = current + 1 === state.items.length ? "Finish" : "Next";
+  get("next").textContent = current + 1 === state.items.length ? t("finish") : t("next");
 }
 
 function drawEnd() {
   const open = state.items.map((item, number) => [item, number]).filter(([item]) => openQuestions(item).length);
   get("summary").textContent = open.length
-    ? `${count(open.length, "picture is", "pictures are")} not fully rated yet. Choose one to go on:`
-    : `All ${state.items.length} pictures are rated. You can close this page now. Until the survey is closed, this ` +
-      "link lets you come back and change answers.";
+    ? t("open_items", { number: open.length })
+    : t("all_rated", { total: state.items.length });
   get("open-items").replaceChildren(...open.map(([item, number]) => {
     const [entry, button] = [document.createElement("li"), document.createElement("button")];
     button.type = "button";
-    button.textContent = `Picture ${number + 1}: ${item.concept}`;
+    button.dir = "auto";
+    button.textContent = t("open_item", { number: number + 1, concept: item.concept });
     button.addEventListener("click", () => move(number));
     entry.append(button);
     return entry;
   }));
+}
+
+// On a phone an answer leads on: to the next question, and from the last one to the next picture.
+function choose(name, value) {
+  const item = state.items[current];
+  const wasOpen = openQuestions(item).length > 0;
+  record(item, name, value);
+  if (!byTouch.matches || get("comment-box").open) return;
+  const [next] = openQuestions(item);
+  if (next) get(`question-${next.name}`).scrollIntoView({ block: "nearest" });
+  else if (wasOpen) {
+    const shown = changes;
+    setTimeout(() => { if (view === "rating" && state.items[current] === item && changes === shown) move(current + 1); }, 600);
+  }
 }
 
 function makeQuestions() {
@@ -253,11 +329,11 @@ function makeQuestions() {
     box.id = `question-${question.name}`;
     legend.textContent = question.text;
     points.className = "points";
-    [...question.labels, "cannot judge"].forEach((name, index) => {
+    [...question.labels, t("cannot_judge")].forEach((name, index) => {
       const value = index === question.labels.length ? 0 : index + 1;
       const [label, input, face, number] = ["label", "input", "span", "b"].map((tag) => document.createElement(tag));
       Object.assign(input, { type: "radio", name: question.name, value });
-      input.addEventListener("change", () => record(state.items[current], question.name, value || null));
+      input.addEventListener("change", () => choose(question.name, value || null));
       label.className = value ? "point" : "point none";
       number.textContent = value;
       face.append(number, ` ${name}`);
@@ -268,7 +344,7 @@ function makeQuestions() {
     get("questions").append(box);
   }
   const points = state.questions[0].labels.length;
-  get("keys").textContent = `Keys: 1 to ${points} answer, 0 is “cannot judge”, Enter or → goes on, ← goes back.`;
+  get("keys").textContent = t("keys", { points });
 }
 
 // ---- what the rater does ----
@@ -295,11 +371,12 @@ function onKey(event) {
 async function begin() {
   if (state.consented) return move(current);
   try {
-    const { status, data } = await ask("/consent", "POST", {});
+    const { status, data } = await ask("/consent", "POST", { text: document.body.dataset.text });
+    if (status === 412) return warn(t("text_changed"));
     if (status !== 200) return refused(status, data);
     state = { ...state, ...data };
   } catch {
-    return warn("The server cannot be reached. Please try again.");
+    return warn(t("unreachable"));
   }
   warn("");
   return resume();
@@ -315,16 +392,16 @@ function resume() {
 async function start() {
   try {
     const { status, data } = await ask("/state", "GET");
-    if (status !== 200) return say("This link is not valid", String(data.detail));
+    if (status !== 200) return say(t("invalid"), String(data.detail));
     state = data;
   } catch {
-    warn("The server cannot be reached. Trying again…");
+    warn(t("trying"));
     await pause(2000);
     return start();
   }
   warn("");
   makeQuestions();
-  if (state.closed) return say("The survey is closed", "No more answers are taken. Thank you for taking part.");
+  if (state.closed) return say(t("closed"), t("closed_text"));
   if (!state.consented) return show("consent");
   return resume();
 }
@@ -337,10 +414,14 @@ get("next").addEventListener("click", () => move(current + 1));
 get("back").addEventListener("click", () => move(state.items.length - 1));
 get("again").addEventListener("click", () => { if (wakeUp) wakeUp(); refresh(); });
 get("comment").addEventListener("input", () => record(state.items[current], "comment", get("comment").value));
+get("picture").addEventListener("load", watchPicture);
 get("picture").addEventListener("error", () => { get("no-picture").hidden = false; });
 get("reload").addEventListener("click", () => { get("picture").removeAttribute("src"); draw(); });
 document.addEventListener("keydown", onKey);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+document.addEventListener("visibilitychange", () => {
+  watchPicture();
+  if (!document.hidden) refresh();
+});
 for (const name of ["focus", "online", "pageshow"]) window.addEventListener(name, refresh);
 window.addEventListener("beforeunload", (event) => { if (pending.size) event.preventDefault(); });
 start();
