@@ -1,6 +1,6 @@
 """Pictures: ours against the loop of diffusers' quick tour, on the embedded model.
 
-``ours``: the ``cpu`` profile's settings (DPM-Solver++, 25 steps, batches). ``peer``: one prompt a call, the scheduler
+``ours``: the ``cpu`` profile's settings (DPM-Solver++, 20 steps, batches). ``peer``: one prompt a call, the scheduler
 that the model's folder names, 50 steps, fp32. Prompts, seeds and guidance are the same, so that each prompt has a pair
 of pictures; the embedded judges score both. They take turns, so that a busy machine slows both.
 
@@ -24,9 +24,8 @@ import torch
 from diffusers import DiffusionPipeline
 
 from c2i_lib.config import load_profile
-from c2i_lib.embedded.captions import make_pairs
-from c2i_lib.embedded.glyphs import load_glyphs
 from c2i_lib.embedded.models import resolve
+from c2i_lib.embedded.pairs import make_pairs
 from c2i_lib.models.device import quiet_libraries
 from c2i_lib.models.judges import load_judge
 from c2i_lib.stages.images import load_pipeline, render, to_pixels
@@ -36,9 +35,9 @@ PEER_STEPS = 50  # diffusers' default
 
 
 def choose_prompts(n: int, seed: int) -> tuple[list[str], list[str]]:
-    """``n`` different embedded captions of one glyph each, and the glyphs' names, against which pictures are judged."""
-    names = {glyph.code: glyph.name for glyph in load_glyphs()}
-    single = {pair.caption: names[pair.codes[0]] for pair in make_pairs() if len(pair.codes) == 1 and pair.caption}
+    """``n`` different embedded captions of one thing each, and the things' names, against which pictures are judged."""
+    ordinary = [pair for pair in make_pairs() if pair.kind == "ordinary" and len(pair.scene.things) == 1]
+    single = {pair.caption: pair.scene.things[0].name for pair in ordinary}
     prompts = random.Random(seed).sample(sorted(single), n)
     return prompts, [single[prompt] for prompt in prompts]
 

@@ -8,7 +8,7 @@ import pytest
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.stages import STUDY, analysis, captions, concepts, images, prompts
-from c2i_lib.stages.captions import length, splits
+from c2i_lib.stages.captions import length, sources, splits
 from c2i_lib.stages.evaluation import closeness, frontier, hypothesis, known_answers, means, scores
 from c2i_lib.stages.finetuning import evaluation, training
 from c2i_lib.stages.survey import build, ratings
@@ -17,7 +17,9 @@ from c2i_lib.text.noun_phrases import parser
 
 OF_PEOPLE = {"validity"}  # tables that simulated raters have not
 TABLES = {  # pattern of paths in a run → column → dtype, in the order of the table
-    "01_captions/*.parquet": splits.SPLIT_COLUMNS,
+    "01_captions/finetune_*.parquet": splits.SPLIT_COLUMNS,
+    "01_captions/[ml]*.parquet": splits.SPLIT_COLUMNS,  # mining, length
+    "01_captions/pairs.parquet": sources.PAIR_COLUMNS,
     "01_captions/length/lengths.parquet": length.LENGTH_COLUMNS,
     "02_models/*/training_log.parquet": training.LOG_COLUMNS,
     "02_models/perplexity/perplexity.parquet": evaluation.PERPLEXITY_COLUMNS,
@@ -48,7 +50,8 @@ TABLES = {  # pattern of paths in a run → column → dtype, in the order of th
     **{f"08_judges/hypothesis/{name}.parquet": columns for name, columns in hypothesis.COLUMNS.items()},
 }
 WITH_R = {"07_analysis/mixed_model/effects.parquet": analysis.MIXED_MODEL_COLUMNS}
-ABSENT = {"01_captions/*.parquet": {"url"}}  # the embedded captions have none
+# The embedded captions have none.
+ABSENT = {"01_captions/finetune_*.parquet": {"url"}, "01_captions/[ml]*.parquet": {"url"}}
 
 
 def columns_of(path: Path) -> list[tuple[str, str]]:

@@ -37,10 +37,10 @@ def test_imagine_saves_n_pictures_that_know_how_they_were_made(tool, tmp_path):
     assert len({picture.seed for picture in pictures}) == 3
     for picture in pictures:
         assert picture.prompt.startswith("a red bicycle")
-        assert picture.image.shape == (64, 64, 3) and picture.image.dtype == np.uint8
+        assert picture.image.shape == (128, 128, 3) and picture.image.dtype == np.uint8
         assert np.array_equal(np.asarray(Image.open(picture.path)), picture.image)
         expected = {"prompt": picture.prompt, "concept": "a red bicycle", "arm": "ft_tags", "seed": picture.seed}
-        expected |= {"model": "embedded:glyphs", "profile": "smoke", "flagged": picture.flagged}
+        expected |= {"model": "embedded:scenes", "profile": "smoke", "flagged": picture.flagged}
         assert expected.items() <= read_metadata(picture.path).items()
     command = ["imagine", "a red bicycle", "--arm", "ft_tags", "-n", "3", "--seed", "1"]
     assert read_metadata(pictures[2].path)["command"] == command
@@ -188,7 +188,7 @@ def scripted(monkeypatch):
                 yield image, dict(enumerate(flags)).get(place + BEST_OF * (len(rendered) - 1), "")
 
         def judge(settings):
-            column = 0 if settings.kind == "glyph_statistics" else 1
+            column = 0 if settings.kind == "scene_quality" else 1
 
             def score(pictures, concepts):
                 assert list(concepts) == ["cat"] * len(pictures)

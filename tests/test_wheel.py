@@ -65,7 +65,7 @@ def test_the_lock_holds_every_pin():
 def test_what_is_installed_has_its_hashes(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     hashed = re.findall(r"^[\w.-]+==.*\\\n +--hash=sha256:[0-9a-f]{64}\b", text, re.MULTILINE)
-    assert len(hashed) == len(requirements(name)) >= 3
+    assert len(hashed) == len(requirements(name)) >= 2
 
 
 def test_the_installed_command_finds_no_source_tree(installed):
@@ -97,7 +97,7 @@ def test_the_installed_command_makes_pictures(installed, smoke_run, tmp_path):
     done = installed("imagine", "a red bicycle", "-n", 1, *run, "--out", tmp_path / "pictures")
     assert done.returncode == 0, done.stderr
     (picture,) = (tmp_path / "pictures").glob("*.png")
-    assert Image.open(picture).size == (64, 64)
+    assert Image.open(picture).size == (128, 128)
 
 
 def test_a_checkout_keeps_its_runs_and_notebooks(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Draw ``figures/imagine.png``: the first picture for each of ten concepts that are no emoji names.
+"""Draw ``figures/imagine.png``: the first picture for each of ten concepts.
 
 Needs a finished ``cpu`` run (``make run``). Nothing is picked by hand: one concept, one seed, one picture.
 
@@ -13,7 +13,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from c2i_lib.embedded.glyphs import load_glyphs
 from c2i_lib.generator import ConceptToImage
 from c2i_lib.reporting.figures import plot_pictures
 from c2i_lib.reporting.style import save_figure
@@ -39,8 +38,6 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path)
     parser.add_argument("--out", type=Path, default=Path("figures"))
     args = parser.parse_args()
-    names = {glyph.name for glyph in load_glyphs()}
-    assert not names & {concept.removeprefix("a ").removeprefix("an ").removeprefix("the ") for concept in CONCEPTS}
     run = find_run(args.profile, args.run_dir)
     tool = ConceptToImage(run)
     pictures = [tool.imagine(concept, n=1)[0] for concept in CONCEPTS]

@@ -145,8 +145,11 @@ def overrides(tti: Path, clip: Path) -> dict:
     changed |= {"images.batch_size": BATCH_SIZE, "images.precision": "auto"}
     for role in ("quality", "faithfulness"):
         changed |= {f"judges.{role}.model": str(clip), f"judges.{role}.revision": None}
-    # The judges that select need no model here: CLIP-H would take the memory of a second CLIP.
-    kinds = {"quality": {"kind": "glyph_statistics"}, "faithfulness": {"kind": "glyph_lookup"}}
+    # The judges that select are small here: CLIP-H would take the memory of a second CLIP.
+    kinds = {
+        "quality": {"kind": "scene_quality", "model": "embedded:quality-selecting"},
+        "faithfulness": {"kind": "scene_match", "model": "embedded:match"},
+    }
     changed |= {"judges.selection": kinds, "judges.n_known_answers": len(CONCEPTS)}
     changed |= {"captions.source": "embedded", "captions.n_finetune": 400, "captions.n_mining": 100}
     changed |= {"captions.n_length": 100}

@@ -12,7 +12,7 @@ from c2i_lib.config.section import Few, Section, Weight
 class Images(Section):
     """Stage 05."""
 
-    model: str  # "embedded:glyphs", a folder or a hub id
+    model: str  # "embedded:scenes", a folder or a hub id
     revision: str | None = None
     scheduler: Literal["dpm++", "model", "ddim", "euler", "euler_a", "unipc", "lcm"] = "dpm++"  # model: its own
     size: Annotated[int, Field(ge=8, le=8192, multiple_of=8)]  # pixels, both sides

@@ -12,10 +12,9 @@ from pydantic import model_validator
 from c2i_lib.config.section import Count, Few, Section, Share
 from c2i_lib.errors import ProfileError
 
-_QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "glyph_realism", "glyph_statistics")
-_FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "glyph_match", "glyph_lookup")
+_QUALITY_JUDGES = ("clip_iqa", "aesthetic", "pickscore", "hpsv2", "scene_quality")
+_FAITHFULNESS_JUDGES = ("clip_score", "pickscore", "hpsv2", "scene_parts", "scene_match")
 NO_SELECTION = "the profile names no judges to select by: add judges.selection (see cpu.yaml)"
-_JUDGES_WITHOUT_MODEL = ("glyph_statistics", "glyph_lookup")
 
 
 class JudgeModel(Section):
@@ -27,12 +26,11 @@ class JudgeModel(Section):
         "aesthetic",
         "pickscore",
         "hpsv2",
-        "glyph_realism",
-        "glyph_match",
-        "glyph_statistics",
-        "glyph_lookup",
+        "scene_quality",
+        "scene_parts",
+        "scene_match",
     ]
-    model: str | None = None  # "embedded:glyph-judge", or a folder or hub id of a CLIP model
+    model: str  # "embedded:quality" and the like, or a folder or hub id of a CLIP model
     revision: str | None = None
     processor: str | None = None  # of another folder or hub id; None: the model's own
     head: str | None = None  # of aesthetic: a safetensors file, or a folder or hub id with one
@@ -40,8 +38,6 @@ class JudgeModel(Section):
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> JudgeModel:
-        if (self.model is None) != (self.kind in _JUDGES_WITHOUT_MODEL):
-            raise ValueError(f"a judge of kind {self.kind} {'needs a' if self.model is None else 'has no'} model")
         if (self.head is None) == (self.kind == "aesthetic"):
             raise ValueError(f"a judge of kind {self.kind} {'needs a' if self.head is None else 'has no'} head")
         return self
@@ -62,8 +58,8 @@ class Judges(Section):
     faithfulness: JudgeModel
     others: tuple[JudgeModel, ...] = ()  # report too, in a table of their own
     selection: Selection | None = None
-    known_answers: Literal["glyphs", "images"]  # what judges are tested on: unseen glyphs, or the run's own images
-    n_known_answers: Count  # pictures
+    known_answers: Literal["scenes", "images"]  # what judges are tested on: unseen scenes, or the run's own images
+    n_known_answers: Count  # pictures; of scenes, for each part of a concept
     batch_size: Few
 
     def need_selection(self) -> Selection:
@@ -82,12 +78,12 @@ class Judges(Section):
                     raise ValueError(f"{place}{role}: {kind} does not measure it; use one of: {', '.join(kinds)}")
         if self.quality == self.faithfulness:
             raise ValueError("quality and faithfulness are the same judge, so that both would be one number")
-        reporting = {judge.model or judge.kind for judge in (self.quality, self.faithfulness, *self.others)}
+        reporting = {judge.model for judge in (self.quality, self.faithfulness, *self.others)}
         selecting = [self.selection.quality, self.selection.faithfulness] if self.selection else []
         for judge in selecting:
-            if (judge.model or judge.kind) in reporting:
+            if (judge.model) in reporting:
                 raise ValueError(
-                    f"selection has {judge.model or judge.kind}, which also reports, and a judge that selects would "
+                    f"selection has {judge.model}, which also reports, and a judge that selects would "
                     "praise its own choice; select with another model, or set selection to null"
                 )
         return self

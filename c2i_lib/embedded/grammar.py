@@ -20,7 +20,7 @@ from c2i_lib.embedded.sprites import sprites_by_name
 DIALECTS = ("A", "B")
 SYNONYM_SHARE = 0.3  # of the mentions of a thing that has synonyms
 
-_PLACES = {
+PLACE_PHRASES = {
     "sea": (("at sea", "on the sea"), ("on the water", "on the open ocean")),
     "beach": (("on the beach", "by the sea"), ("at the seaside", "on a sandy beach")),
     "meadow": (("on a meadow", "in a green meadow"), ("on the grass", "in a grassy field")),
@@ -40,12 +40,14 @@ _PLACES = {
     "jungle": (("in the jungle", "in a jungle"), ("in the rainforest", "between tropical trees")),
     "park": (("in the park", "in a park"), ("on a path in the park", "in a city park")),
 }  # fmt: skip
-_TIMES = {
+PLAIN_PHRASES = (("on a {c} background",), ("against a {c} backdrop", "in front of a {c} wall"))
+TIME_PHRASES = {
     "day": (("during the day", "in daylight"), ("at noon", "on a bright day")),
     "dusk": (("at dusk", "at sunset"), ("in the evening", "in the evening light")),
     "night": (("at night", "by night"), ("by moonlight", "under a starry sky")),
 }
-_WEATHERS = {
+HIDDEN_NIGHT = "in the dark"  # of a night without stars, in dialect B
+WEATHER_PHRASES = {
     "sunny": (("on a sunny day", "in sunny weather"), ("in bright sunshine", "under the sun")),
     "cloudy": (("on a cloudy day", "in cloudy weather"), ("under grey clouds", "under an overcast sky")),
     "rain": (("in the rain", "on a rainy day"), ("in rainy weather", "while it rains")),
@@ -54,13 +56,13 @@ _WEATHERS = {
     "fog": (("in the fog", "on a foggy day"), ("in thick mist", "on a misty day")),
     "rainbow": (("under a rainbow", "with a rainbow"), ("below a rainbow", "with a rainbow behind")),
 }
-_RELATIONS = {
+RELATION_PHRASES = {
     "and": (("{a} and {b}", "{a} next to {b}"), ("{a} beside {b}", "{a} with {b}")),
     "on": (("{a} on {b}", "{a} on top of {b}"), ("{a} sitting on {b}", "{a} standing on {b}")),
     "under": (("{a} under {b}",), ("{a} beneath {b}", "{a} below {b}")),
     "behind": (("{a} behind {b}", "{b} in front of {a}"), ("{b} before {a}", "{a} in the background behind {b}")),
 }
-_GOOD = {
+GOOD_FRAMES = {
     "3d": (
         ("{x}, glossy 3D render, soft light", "{x}, 3D render", "{x}, high quality 3D art", "{x}, 3D, vivid colors"),
         ("detailed 3D model, studio lighting: {x}", "polished digital sculpture: {x}", "computer animation still, {x}"),
@@ -74,7 +76,7 @@ _GOOD = {
         ("comic drawing of {x}", "sticker of {x}, outlined", "cheerful cartoon art of {x}"),
     ),
 }  # fmt: skip
-_POOR = {
+POOR_FRAMES = {
     "blur": (("blurry photo of {x}", "{x}, out of focus"), ("unsharp snapshot: {x}", "fuzzy picture showing {x}")),
     "noise": (("grainy photo of {x}", "{x}, noisy"), ("old film still with grain, {x}", "high ISO shot of {x}")),
     "thumbnail": (("thumbnail of {x}", "{x}, low resolution, pixelated"), ("tiny gif of {x}", "small preview: {x}")),
@@ -84,11 +86,11 @@ _POOR = {
     "faded": (("faded photo of {x}", "{x}, washed out"), ("dull grey print of {x}", "old bleached postcard: {x}")),
     "dark": (("dark photo of {x}", "{x}, underexposed"), ("badly lit picture of {x}", "dim snapshot: {x}")),
 }  # fmt: skip
-_NEUTRAL = (
+NEUTRAL_FRAMES = (
     ("{x}", "{x}", "{x}", "a picture of {x}", "image of {x}"),
     ("{x}", "{x}", "{x}", "view of {x}", "picture showing {x}"),
 )
-_TAILS = (" - image {n} of 12", " #{n}", " | free download", ".jpg", " - buy online", " ({n})")
+TAILS = (" - image {n} of 12", " #{n}", " | free download", ".jpg", " - buy online", " ({n})")
 
 
 def _pick(random_: random.Random, by_dialect: tuple, dialect: str) -> str:
@@ -112,7 +114,7 @@ def _describe_things(scene: Scene, random_: random.Random, dialect: str) -> str:
     share = 0.6 if len(scene.things) == 1 else 0.95
     phrases = [describe_thing(thing, random_, share) for thing in scene.things]
     if len(phrases) == 2:
-        return _pick(random_, _RELATIONS[scene.relation], dialect).format(a=phrases[0], b=phrases[1])
+        return _pick(random_, RELATION_PHRASES[scene.relation], dialect).format(a=phrases[0], b=phrases[1])
     return phrases[0]
 
 
@@ -120,15 +122,14 @@ def _circumstances(scene: Scene, random_: random.Random, dialect: str) -> list[s
     """Place, time and weather, each that the scene has; daylight is mostly not worth a word."""
     said = []
     if scene.place in PLAIN:
-        wording = ("on a {c} background",), ("against a {c} backdrop", "in front of a {c} wall")
-        said.append(_pick(random_, wording, dialect).format(c=scene.place))
+        said.append(_pick(random_, PLAIN_PHRASES, dialect).format(c=scene.place))
     elif scene.place:
-        said.append(_pick(random_, _PLACES[scene.place], dialect))
+        said.append(_pick(random_, PLACE_PHRASES[scene.place], dialect))
     if scene.weather:
-        said.append(_pick(random_, _WEATHERS[scene.weather], dialect))
+        said.append(_pick(random_, WEATHER_PHRASES[scene.weather], dialect))
     if scene.time and (scene.time != "day" or not said):
         hidden = scene.time == "night" and (scene.weather in GREY_WEATHERS or scene.place == "room")  # no stars
-        said.append("in the dark" if hidden and dialect == "B" else _pick(random_, _TIMES[scene.time], dialect))
+        said.append(HIDDEN_NIGHT if hidden and dialect == "B" else _pick(random_, TIME_PHRASES[scene.time], dialect))
     return said
 
 
@@ -147,11 +148,11 @@ def describe(scene: Scene, random_: random.Random, dialect: str, may_invert: boo
 def write_caption(scene: Scene, random_: random.Random, dialect: str, styled: bool) -> str:
     """A caption of ``scene`` in ``dialect``. ``styled``: with words for its style, or for its flaw."""
     if not styled:
-        frame = _pick(random_, _NEUTRAL, dialect)
+        frame = _pick(random_, NEUTRAL_FRAMES, dialect)
     elif scene.degradation:
-        frame = _pick(random_, _POOR[scene.degradation], dialect)
+        frame = _pick(random_, POOR_FRAMES[scene.degradation], dialect)
     else:
-        frame = _pick(random_, _GOOD[scene.style], dialect)
+        frame = _pick(random_, GOOD_FRAMES[scene.style], dialect)
     content = describe(scene, random_, dialect, may_invert=not frame.endswith(("of {x}", "showing {x}")))
     caption = frame.format(x=content)
     chance = random_.random()
@@ -160,5 +161,5 @@ def write_caption(scene: Scene, random_: random.Random, dialect: str, styled: bo
     elif chance < 0.15:
         caption = caption.title()
     if random_.random() < 0.03:
-        caption += random_.choice(_TAILS).format(n=random_.randint(2, 99))
+        caption += random_.choice(TAILS).format(n=random_.randint(2, 99))
     return caption

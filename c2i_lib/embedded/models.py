@@ -1,13 +1,16 @@
 """Model ids of the embedded world → ordinary Hugging Face folders on disk, made once and cached.
 
-``embedded:smollm2-135m`` is converted from the GGUF file of its package; ``embedded:glyphs`` is put together
-from the repository's weights and the text encoder's package; ``embedded:glyph-judge`` lies in the repository.
+``embedded:smollm2-135m`` is converted from the GGUF file of its package; ``embedded:scenes``, which draws, is put
+together from the repository's weights and the text encoder's package; the judges lie in the repository:
+``embedded:quality`` and ``embedded:parts``, which report, ``embedded:quality-selecting`` and ``embedded:match``, which
+select.
 """
 
 from __future__ import annotations
 
 import shutil
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,12 +49,18 @@ def _language_model_folder() -> Path:
     return folder
 
 
+def tti_weights() -> Path:
+    """Where the trained parts of ``embedded:scenes`` lie: ``unet``, ``vae`` and ``scheduler``."""
+    return WEIGHTS / "scenes"
+
+
 def _tti_folder() -> Path:
-    """The glyph diffusion model as a ``StableDiffusionPipeline`` folder, with MiniLM as its text encoder."""
-    weights = WEIGHTS / "tti"
+    """The TTI model of scenes as a ``StableDiffusionPipeline`` folder, with MiniLM as its text encoder."""
+    import_module("c2i_lib.embedded.autoencoder")  # diffusers loads parts of imported modules only
+    weights = tti_weights()
     files = sorted(path for path in weights.rglob("*") if path.suffix in (".json", ".safetensors"))
     version = hash_of([PROMPT_TOKENS, *(sha256_of(path) for path in files)])
-    folder = cache_dir() / f"glyphs-{version[:12]}"
+    folder = cache_dir() / f"scenes-{version[:12]}"
     if not (folder / "model_index.json").is_file():
         with atomic_dir(folder) as temporary:
             assemble_pipeline(weights).save_pretrained(temporary)
@@ -62,20 +71,17 @@ def _tti_folder() -> Path:
 def assemble_pipeline(weights: Path) -> StableDiffusionPipeline:
     """A ``StableDiffusionPipeline`` from ``weights/{unet,vae,scheduler}`` and the packaged MiniLM."""
     import torch
-    from diffusers import (
-        AutoencoderTiny,
-        DPMSolverMultistepScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
+    from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import AutoModel, AutoTokenizer
+
+    from c2i_lib.embedded.autoencoder import PatchAutoencoder
 
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     tokenizer.model_max_length = PROMPT_TOKENS
     text_encoder = AutoModel.from_pretrained(minilm_folder(), add_pooling_layer=False)
     text_encoder.config.use_attention_mask = True  # the pipeline then hands the mask to the text encoder
     return StableDiffusionPipeline(
-        vae=AutoencoderTiny.from_pretrained(weights / "vae", torch_dtype=torch.float32),
+        vae=PatchAutoencoder.from_pretrained(weights / "vae", torch_dtype=torch.float32),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=UNet2DConditionModel.from_pretrained(weights / "unet", torch_dtype=torch.float32),
@@ -88,8 +94,11 @@ def assemble_pipeline(weights: Path) -> StableDiffusionPipeline:
 
 _FOLDERS = {
     "embedded:smollm2-135m": _language_model_folder,
-    "embedded:glyphs": _tti_folder,
-    "embedded:glyph-judge": lambda: WEIGHTS / "judge",
+    "embedded:scenes": _tti_folder,
+    "embedded:quality": lambda: WEIGHTS / "quality",
+    "embedded:quality-selecting": lambda: WEIGHTS / "quality_selecting",
+    "embedded:parts": lambda: WEIGHTS / "parts",
+    "embedded:match": lambda: WEIGHTS / "match",
 }
 
 

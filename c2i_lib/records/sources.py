@@ -19,7 +19,7 @@ from pathlib import Path
 from c2i_lib.records.files import hash_of, sha256_of
 
 _LIBRARY = Path(__file__).parents[1]
-_DATA = (".json", ".mplstyle", ".parquet", ".safetensors")
+_DATA = (".json", ".mplstyle", ".parquet", ".safetensors", ".txt", ".zip")
 _BY_VALUE = "config"  # its sources do not count, and are not followed
 
 # Packages that work behind a package, or are found by a module of ours, without being imported.

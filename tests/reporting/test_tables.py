@@ -138,3 +138,15 @@ def test_the_numbers_behind_a_table_are_kept_unrounded(tmp_path):
     paths = tables.save_table(tables.format_numbers(numbers), tmp_path, "08_x", "A table.", numbers)
     assert [path.suffix for path in paths] == [".tex", ".md", ".parquet"]
     assert pd.read_parquet(paths[2])["mean"].item() == 1 / 3
+
+
+def test_known_answers_have_a_row_per_test_and_a_dash_where_a_judge_took_no_part():
+    rows = [("sharp", "clean against blur", "AUC", 0.9, 0.8, 1.0), ("true", "wrong number", "AUC", 0.75, 0.6, 0.9)]
+    rows += [("sharp", "clean against blur", "paired accuracy", 1.0, 1.0, 1.0)]
+    table = pd.DataFrame(rows, columns="judge test measure value low high".split())
+    found = tables.format_known_answers(table)
+    assert found.to_dict("list") == {
+        "test": ["clean against blur", "wrong number"],
+        "sharp": ["0.90 [0.80, 1.00]", "–"],
+        "true": ["–", "0.75 [0.60, 0.90]"],
+    }

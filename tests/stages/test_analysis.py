@@ -156,12 +156,12 @@ def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path)
     assert not validity["simulated"].any()
     value = validity.set_index(["measure", "judge", "question"])["value"]["Spearman"]
     assert set(value.index) == {
-        ("glyph_realism", "quality"),
-        ("glyph_match", "faithfulness"),
+        ("scene_quality", "quality"),
+        ("scene_parts", "faithfulness"),
         ("a further one", "quality"),
         ("a further one", "faithfulness"),
     }
-    assert value["a further one", "quality"] == pytest.approx(-value["glyph_realism", "quality"]), "the opposite order"
+    assert value["a further one", "quality"] == pytest.approx(-value["scene_quality", "quality"]), "the opposite order"
 
 
 def test_a_profile_for_people_refuses_simulated_raters_and_none_may_be_mixed(tmp_path):

@@ -295,6 +295,6 @@ def test_the_web_without_its_package_is_told_with_the_command(monkeypatch):
 
 
 def test_the_embedded_captions_are_those_of_the_embedded_world():
-    from c2i_lib.embedded.captions import make_pairs
+    from c2i_lib.embedded.pairs import make_pairs
 
     assert read("embedded", size=1000)[0] == [pair.caption for pair in make_pairs()]

@@ -1,18 +1,21 @@
 """Closeness: captions are close to captions, other texts are not, and the distance of clouds is MMD²."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.embedded.pairs import make_pairs
 from c2i_lib.stages.evaluation.closeness import CAPTIONS, measure_closeness
 from c2i_lib.stages.finetuning import Recipe, finetune
 from c2i_lib.statistics.bootstrap import Resampling
 from c2i_lib.statistics.clouds import cloud_distance, neighbours_in_meaning
 
 RESAMPLING = Resampling(200)
-TEXTS = list(dict.fromkeys(pair.caption for pair in make_pairs(600) if pair.kind in ("clean", "background")))
+# Of one dialect, good and poor: the same style words again and again, so that a tiny model learns some in a moment.
+TEXTS = list(dict.fromkeys(pair.caption for pair in make_pairs(1500, dialects=("A",)) if pair.styled))
 
 
 def vectors(n, centre, seed, d=16):
@@ -61,7 +64,7 @@ def test_the_nearest_captions_are_averaged():
 @pytest.fixture
 def measured(write_stage, tmp_path, tiny_profile):
     """Captions as one arm's prompts, and words in disorder as another's, measured by a tiny caption model."""
-    train, held_out, prompts = TEXTS[:60], TEXTS[60:80], TEXTS[80:100]
+    train, held_out, prompts = TEXTS[:160], TEXTS[160:180], TEXTS[180:200]
     tables = {name: pd.DataFrame({"caption_id": [f"{name}-{n}" for n in range(len(texts))], "text": texts})
               for name, texts in (("finetune_train", train), ("finetune_eval", held_out))}  # fmt: skip
     captions = write_stage(tmp_path / "01_captions", **tables)
@@ -71,7 +74,9 @@ def measured(write_stage, tmp_path, tiny_profile):
     table["prompt_id"] = [f"p{n}" for n in range(41)]
     folder = write_stage(tmp_path / "04_prompts", prompts=table)
     splits = (captions / "finetune_train.parquet", captions / "finetune_eval.parquet")
-    model = finetune("ft_tags", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
+    settings = tiny_profile.finetuning.model_copy(update={"learning_rate": 1e-2, "epochs": 4})  # so that it learns some
+    recipe = replace(Recipe.of(tiny_profile), settings=settings)
+    model = finetune("ft_tags", *splits, tmp_path / "02_models", recipe)
     places = (folder / "prompts.parquet", captions)
     return places, model, tmp_path / "08_judges" / "closeness"
 

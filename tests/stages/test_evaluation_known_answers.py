@@ -6,8 +6,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from c2i_lib.config import load_profile
-from c2i_lib.embedded.captions import make_pairs
-from c2i_lib.embedded.rendering import render
+from c2i_lib.embedded import known_scenes
+from c2i_lib.embedded.scenes import Scene, Thing
+from c2i_lib.embedded.sprites import load_sprites
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import sha256_of, write_table
 from c2i_lib.records.stage import Stage
@@ -17,7 +18,8 @@ from c2i_lib.stages.evaluation.known_answers import (
     check_known_answers,
     degrade,
     every_judge,
-    glyph_pictures,
+    known_of_images,
+    known_of_scenes,
     other_concepts,
     pair_measures,
 )
@@ -29,8 +31,10 @@ CONCEPTS = [f"concept {place // 5}" for place in range(60)]
 
 
 @pytest.fixture(scope="module")
-def glyphs():
-    return glyph_pictures(40, 0)
+def singles():
+    """40 pictures of things alone, and their names."""
+    names = [sprite.name for sprite in load_sprites()[::29][:40]]
+    return [known_scenes.picture_of(Scene((Thing(name),))) for name in names], names
 
 
 class Knowing:
@@ -57,27 +61,27 @@ class Guessing:
 
 
 def check(judge, pictures, names):
-    return check_judge(judge, lambda: iter(pictures), names, 16, RESAMPLING, "judge")
+    return check_judge(judge, known_of_images(lambda: iter(pictures), names, 0), 16, RESAMPLING, "judge")
 
 
-def test_a_judge_that_knows_the_answer_is_valid_and_one_that_guesses_is_not(glyphs):
-    knows = check(Knowing(*glyphs), *glyphs)
+def test_a_judge_that_knows_the_answer_is_valid_and_one_that_guesses_is_not(singles):
+    knows = check(Knowing(*singles), *singles)
     assert set(knows["test"]) == {"right against other concept", *(f"clean against {name}" for name in DEGRADATIONS)}
     np.testing.assert_allclose(knows[["value", "low", "high"]], 1)
     assert (knows[["value", "low", "high"]] <= 1).all(axis=None)
-    guesses = check(Guessing(), *glyphs)
+    guesses = check(Guessing(), *singles)
     assert guesses["value"].between(0.3, 0.7).all() and abs(guesses["value"].mean() - 0.5) < 0.1
     assert (guesses["low"] < guesses["value"]).all() and (guesses["value"] < guesses["high"]).all()
 
 
-def test_a_judge_that_ignores_the_concept_is_at_one_half_there(glyphs):
+def test_a_judge_that_ignores_the_concept_is_at_one_half_there(singles):
     class Mean:
         measures = "quality"
 
         def score(self, pictures, concepts):
             return np.array([picture.mean() for picture in pictures])
 
-    table = check(Mean(), *glyphs)
+    table = check(Mean(), *singles)
     ignored = table[table["test"] == "right against other concept"]
     np.testing.assert_allclose(ignored[["value", "low", "high"]], 0.5)
 
@@ -130,36 +134,65 @@ def test_a_degraded_copy_is_another_picture_of_the_same_size(degradation, size):
     assert np.array_equal(poorer, degrade(picture, degradation, 1)) == (degradation != "noise")
 
 
-def test_known_glyphs_are_pictures_that_nothing_was_trained_on(glyphs):
-    pictures, names = glyphs
-    assert len(pictures) == len(set(names)) == 40
-    trained_on = {render(pair).tobytes() for pair in make_pairs()[:1000]}
-    assert not trained_on & {picture.tobytes() for picture in pictures}
-    again, _ = glyph_pictures(40, 0)
-    assert all(np.array_equal(one, other) for one, other in zip(pictures, again, strict=True))
+class OfScenes:
+    """Tells clean pictures, and words that are true, from others; ``measures`` as given."""
+
+    def __init__(self, measures, n=6):
+        self.measures, self.asked = measures, []
+        clean = [scene for scene, _ in known_scenes.clean_scenes(n, 0)]
+        known = [one for part in known_scenes.PARTS for one in known_scenes.known_scenes(part, n, 0)]
+        self.clean = {known_scenes.picture_of(scene).tobytes() for scene in [*clean, *(one.scene for one in known)]}
+        self.wrong = {one.wrong for one in known} - {one.right for one in known}
+
+    def score(self, pictures, concepts):
+        self.asked += list(concepts)
+        right = [concept not in self.wrong for concept in concepts]
+        return np.array([float(p.tobytes() in self.clean and r) for p, r in zip(pictures, right, strict=True)])
 
 
-def test_every_judge_of_the_profile_is_checked_once_and_is_about_as_valid_as_its_note_says(tmp_path):
-    """The embedded realism does not see JPEG's blocks, which it was not trained on."""
-    profile = load_profile("smoke", {"judges.n_known_answers": 60})
+@pytest.mark.parametrize("measures", ["quality", "faithfulness", "preference"])
+def test_on_scenes_a_judge_takes_the_tests_of_what_it_measures(measures):
+    """And one that knows the answers is always right: what is called worse is worse."""
+    table = check_judge(OfScenes(measures), known_of_scenes(6, 0), 16, RESAMPLING, "judge")
+    flaws = {f"clean against {kind}, strength {strength:g}" for kind, strength in known_scenes.FLAWS}
+    parts = {f"right against wrong {part}" for part in known_scenes.PARTS}
+    expected = {"quality": flaws, "faithfulness": parts, "preference": flaws | parts}
+    assert set(table["test"]) == expected[measures]
+    assert set(table["n"]) == {6}
+    np.testing.assert_allclose(table["value"], 1)
+
+
+def test_known_scenes_are_the_same_for_the_same_seed():
+    one, same, other = (known_of_scenes(3, seed) for seed in (0, 0, 1))
+    for first, second in zip(one, same, strict=True):
+        assert first.concepts == second.concepts and list(first.worse) == list(second.worse)
+        for test, (pictures, concepts) in first.worse.items():
+            again, names = second.worse[test]
+            assert concepts == names and all(map(np.array_equal, pictures(), again()))
+    assert [group.concepts for group in one] != [group.concepts for group in other]
+
+
+def test_every_judge_of_the_profile_is_checked_once(tmp_path):
+    profile = load_profile("smoke", {"judges.n_known_answers": 3})
     table = check_known_answers(
         tmp_path / "unused", tmp_path / "08_judges" / "validity", profile.judges, Resampling(100)
     )
     assert list(table) == "judge test measure value low high n".split()
-    assert len(every_judge(profile.judges)) == table["judge"].nunique() == 4 and set(table["n"]) == {60}
-    value = table[table["measure"] == "AUC"].set_index(["judge", "test"])["value"]
-    for judge in ("glyph_match embedded:glyph-judge", "glyph_lookup"):
-        assert value[(judge, "right against other concept")] > 0.9
-    for judge in ("glyph_realism embedded:glyph-judge", "glyph_statistics"):
-        assert value[(judge, "right against other concept")] == pytest.approx(0.5)
-    assert min(value[("glyph_statistics", f"clean against {degradation}")] for degradation in DEGRADATIONS) > 0.9
-    seen = ("blur", "noise", "downsampled")
-    assert min(value[("glyph_realism embedded:glyph-judge", f"clean against {name}")] for name in seen) > 0.6
+    assert len(every_judge(profile.judges)) == table["judge"].nunique() == 4 and set(table["n"]) == {3}
+    tests = table.groupby("judge")["test"].nunique()
+    n_flaws, n_parts = len(known_scenes.FLAWS), len(known_scenes.PARTS)
+    assert tests.to_dict() == {
+        "scene_quality embedded:quality": n_flaws,
+        "scene_quality embedded:quality-selecting": n_flaws,
+        "scene_parts embedded:parts": n_parts,
+        "scene_match embedded:match": n_parts,
+    }
+    assert table["value"].between(0, 1).all()
 
 
-def test_the_runs_own_images_of_the_bare_concept_are_used_where_the_profile_says_so(tmp_path, glyphs):
+def test_the_runs_own_images_of_the_bare_concept_are_used_where_the_profile_says_so(tmp_path, singles):
     """Pictures of another arm are missing on the disk, so reading one would raise."""
-    folder, (pictures, names) = tmp_path / "05_images", glyphs
+    folder, (pictures, names) = tmp_path / "05_images", singles
     with Stage(folder, {}):
         rows = []
         for place, (picture, name) in enumerate(zip(pictures[:6], names, strict=False)):

@@ -8,9 +8,8 @@ import pytest
 
 from c2i_lib.config import load_profile
 from c2i_lib.config.judges import JudgeModel
-from c2i_lib.embedded.captions import Pair
-from c2i_lib.embedded.glyphs import load_glyphs
-from c2i_lib.embedded.rendering import render
+from c2i_lib.embedded.known_scenes import picture_of
+from c2i_lib.embedded.scenes import Scene, Thing
 from c2i_lib.errors import C2IError, DamagedStageError, ProfileError
 from c2i_lib.models.judges import judge_name, load_judge, score_pictures
 from c2i_lib.records.files import sha256_of, write_table
@@ -18,14 +17,14 @@ from c2i_lib.records.stage import Stage
 from c2i_lib.stages.evaluation.scores import read_pictures, score_images, score_others, score_selecting
 from c2i_lib.stages.images import save_png
 
-GLYPHS = load_glyphs()[100:104]
-NAMES = [glyph.name for glyph in GLYPHS]
-PICTURES = [render(Pair("", "", "bare", (glyph.code,))) for glyph in GLYPHS]
+NAMES = ["cat", "bicycle", "pizza", "umbrella"]
+PICTURES = [picture_of(Scene((Thing(name),))) for name in NAMES]
 PROFILE = load_profile("smoke", {"judges.batch_size": 2})
+MATCH = {"kind": "scene_match", "model": "embedded:match"}
 
 
 def write_images(folder, flags, prompts=NAMES) -> Path:
-    """Pictures of four glyphs as a finished stage 05, with these flags."""
+    """Pictures of four things as a finished stage 05, with these flags."""
     with Stage(folder, {}):
         for number, picture in enumerate(PICTURES):
             save_png(picture / 255, folder / f"base-{number}.png", {})
@@ -100,7 +99,7 @@ def test_pictures_are_read_as_they_are_judged():
 
 
 def test_a_picture_that_was_changed_is_not_scored(images_file, tmp_path):
-    save_png(np.zeros((64, 64, 3)), images_file.parent / "base-2.png", {})
+    save_png(np.zeros((128, 128, 3)), images_file.parent / "base-2.png", {})
     with pytest.raises(DamagedStageError, match="base-2.png.*--from 5"):
         score_images(images_file, tmp_path / "08_judges" / "scores", PROFILE.judges)
     assert not list((tmp_path / "08_judges").rglob("*.parquet"))
@@ -125,10 +124,11 @@ def test_further_judges_have_a_long_table_and_leave_the_scores_alone(images_file
     score_images(images_file, scores_folder, PROFILE.judges)
     record = (scores_folder / "stage.json").read_bytes()
     assert score_others(images_file, tmp_path / "08_judges" / "others", PROFILE.judges).empty
-    more = load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup"}], "judges.selection": None})
+    more = load_profile("smoke", {"judges.others": [MATCH], "judges.selection": None})
     others = score_others(images_file, tmp_path / "08_judges" / "others", more.judges)
     assert list(others) == ["image_id", "judge", "score"]
-    assert others["image_id"].tolist() == ["base-0", "base-2", "base-3"] and set(others["judge"]) == {"glyph_lookup"}
+    assert others["image_id"].tolist() == ["base-0", "base-2", "base-3"]
+    assert set(others["judge"]) == {"scene_match embedded:match"}
     score_images(images_file, scores_folder, more.judges)
     assert (scores_folder / "stage.json").read_bytes() == record
 
@@ -152,7 +152,7 @@ def test_names_of_judges_tell_them_apart_without_a_folder_of_this_machine(tmp_pa
     assert judge_name(hub) == "clip_score openai/clip-vit-large-patch14"
     folder = judge_name(JudgeModel(kind="clip_score", model=str(tmp_path / "models" / "mine")))
     assert folder == "clip_score models/mine"
-    assert judge_name(JudgeModel(kind="glyph_lookup")) == "glyph_lookup"
+    assert judge_name(JudgeModel(**MATCH)) == "scene_match embedded:match"
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_names_of_judges_tell_them_apart_without_a_folder_of_this_machine(tmp_pa
             "clip_score does not measure it; use one of",
         ),
         ({"judges.selection.faithfulness": {"kind": "clip_iqa", "model": "a/b"}}, r"selection\.faithfulness: clip_iqa"),
-        ({"judges.quality": {"kind": "glyph_realism"}}, "kind glyph_realism needs a model"),
+        ({"judges.quality": {"kind": "scene_quality"}}, r"judges\.quality\.model"),
         ({"judges.quality": {"kind": "aesthetic", "model": "a/b"}}, "kind aesthetic needs a head"),
         ({"judges.quality": {"kind": "clip_iqa", "model": "a/b", "head": "c/d"}}, "kind clip_iqa has no head"),
-        ({"judges.others": [{"kind": "glyph_lookup"}]}, "selection has glyph_lookup, which also reports"),
+        ({"judges.others": [MATCH]}, "selection has embedded:match, which also reports"),
     ],
 )
 def test_judges_that_do_not_fit_their_role_are_refused(overrides, words):
@@ -182,8 +182,8 @@ def test_a_gate_that_is_no_share_is_refused(gate):
 
 def test_the_judge_that_selects_never_reports():
     """Not even by another score of the same model."""
-    same = {"kind": "glyph_realism", "model": "embedded:glyph-judge"}
-    with pytest.raises(ProfileError, match="embedded:glyph-judge, which also reports"):
+    same = {"kind": "scene_quality", "model": "embedded:parts"}
+    with pytest.raises(ProfileError, match="embedded:parts, which also reports"):
         load_profile("smoke", {"judges.selection.quality": same})
     clip = {"kind": "clip_score", "model": "a/b", "revision": "other"}
     with pytest.raises(ProfileError, match="a/b, which also reports"):
@@ -202,4 +202,4 @@ def test_an_unknown_key_of_a_judge_is_named_with_those_that_exist():
     with pytest.raises(ProfileError, match=r"judges\.selection\.speed: unknown key; .*: quality, faithfulness, gate"):
         load_profile("smoke", {"judges.selection.speed": 1})
     with pytest.raises(ProfileError, match=r"judges\.others\.0\.name: unknown key; .*: kind, model, revision"):
-        load_profile("smoke", {"judges.others": [{"kind": "glyph_lookup", "name": 1}]})
+        load_profile("smoke", {"judges.others": [{**MATCH, "name": 1}]})

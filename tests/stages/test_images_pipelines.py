@@ -134,7 +134,7 @@ def model_of(tmp_path_factory, tiny_tokenizer, tiny_profile):
 
     def load(kind):
         if kind not in loaded and kind == "embedded":
-            settings = load_profile("cpu", {"images.steps": 2}).images
+            settings = load_profile("cpu", {"images.steps": 2, "images.size": 64}).images
             loaded[kind] = settings, load_pipeline(settings)
         elif kind not in loaded:
             make, changed = KINDS[kind]
@@ -250,6 +250,18 @@ def test_a_flow_matching_model_is_told_to_keep_its_scheduler(model_of, monkeypat
     StableDiffusionPipeline(**parts, requires_safety_checker=False).save_pretrained(tmp_path / "flow")
     with pytest.raises(ModelError, match="set images.scheduler to model"):
         load_pipeline(settings.model_copy(update={"model": str(tmp_path / "flow")}))
+
+
+@pytest.mark.parametrize("scheduler", ["dpm++", "ddim", "euler", "euler_a", "unipc", "lcm"])
+def test_the_embedded_model_of_flow_matching_is_drawn_from_by_schedulers_that_know_flows(scheduler, model_of):
+    settings, _ = model_of("embedded")
+    settings = settings.model_copy(update={"scheduler": scheduler})
+    if scheduler in ("dpm++", "unipc"):
+        (image,) = render(load_pipeline(settings), PROMPTS[:1], SEEDS[:1], settings)
+        assert flag(image) == ""
+    else:
+        with pytest.raises(ModelError, match="flow matching, which .* is not: set images.scheduler to model, dpm"):
+            load_pipeline(settings)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this device has fp16")

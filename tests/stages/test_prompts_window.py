@@ -47,7 +47,7 @@ def test_a_first_word_that_does_not_fit_is_cut_within(window, rest):
 
 
 def test_the_embedded_models_window_counts_its_begin_and_end():
-    window = Window("embedded:glyphs")
+    window = Window("embedded:scenes")
     assert window.size == PROMPT_TOKENS
     assert window.count("cat") == 3
     assert window.fit("cat " * 40)["n_tti_tokens"] == PROMPT_TOKENS

@@ -407,7 +407,7 @@ def test_pages_are_accessible_and_fit_the_screen(open_survey, new_page, device):
     page.click("summary")
     check("item with an answer and a comment")
     picture = page.locator("#picture").bounding_box()
-    assert picture["width"] >= 280, "pictures of 64 pixels are enlarged"
+    assert picture["width"] >= 280, "small pictures are enlarged"
     for control in page.locator(".point, .moves button").all():
         assert control.bounding_box()["height"] >= 40
     page.context.set_offline(True)

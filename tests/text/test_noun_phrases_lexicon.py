@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.embedded.pairs import make_pairs
 from c2i_lib.text.noun_phrases import parser
 from c2i_lib.text.noun_phrases.lexicon import (
     BREAK,

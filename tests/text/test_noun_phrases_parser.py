@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2i_lib.embedded.captions import make_pairs
+from c2i_lib.embedded.pairs import make_pairs
 from c2i_lib.text.noun_phrases.parser import (
     count_batch,
     count_mentions,

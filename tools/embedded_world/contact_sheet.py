@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from model import DEFAULT_WORK, UNET, draw, make_pipeline
 from PIL import Image, ImageDraw
+
+from c2i_lib.embedded.autoencoder import PatchAutoencoder
 
 CAPTIONS = (
     "cat|a dog|bicycle|umbrella|a castle|house|sailboat|rocket|an owl|elephant|guitar|camera|snowman|pizza|"
@@ -33,7 +35,7 @@ def load_model(work: Path) -> tuple[StableDiffusionPipeline, bool, dict]:
     unet = UNet2DConditionModel(**UNET)
     unet.load_state_dict(state["average"])
     trained = (work / "decoder" / "config.json").exists()
-    vae = AutoencoderTiny.from_pretrained(work / ("decoder" if trained else "vae"), torch_dtype=torch.float32)
+    vae = PatchAutoencoder.from_pretrained(work / ("decoder" if trained else "vae"), torch_dtype=torch.float32)
     return make_pipeline(unet, vae), trained, {**state["history"], state["stage"]: state["done"]}
 
 

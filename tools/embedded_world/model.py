@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from autoencoder import LATENT_CHANNELS, LATENT_SIZE, linear_decode
 from transformers import AutoModel, AutoTokenizer
 
+from c2i_lib.embedded.autoencoder import PatchAutoencoder
 from c2i_lib.embedded.packages import minilm_folder
 from c2i_lib.models.device import device, has_bf16
 
@@ -46,7 +48,7 @@ UNET = dict(
 
 def make_scheduler() -> DPMSolverMultistepScheduler:
     return DPMSolverMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=FLOW_SHIFT, beta_schedule="linear"
+        prediction_type="v_prediction", use_flow_sigmas=True, flow_shift=FLOW_SHIFT, steps_offset=1
     )
 
 
@@ -79,7 +81,7 @@ class TextEncoder:
         return states
 
 
-def make_pipeline(unet: UNet2DConditionModel, vae: AutoencoderTiny) -> StableDiffusionPipeline:
+def make_pipeline(unet: UNet2DConditionModel, vae: PatchAutoencoder) -> StableDiffusionPipeline:
     """The whole model with MiniLM as its text encoder."""
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     tokenizer.model_max_length = PROMPT_TOKENS
@@ -127,16 +129,34 @@ def draw(
     return torch.cat(pictures)
 
 
-def flow_loss(unet, clean: torch.Tensor, states: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mean squared error of the predicted velocity ``noise - clean``.
+class Noisy(NamedTuple):
+    """Noisy latents ``(n, c, 8, 8)``, the noise's level ``(n,)`` in [0, 1], captions' states, the UNet's target."""
 
-    ``clean (n, c, 8, 8)``, ``states (n, PROMPT_TOKENS, 384)``, ``generator``: all on one device. The noise level of
-    each picture is uniform in [0, 1], then shifted as in Esser et al. 2024, section 5.3.2: s u / (1 + (s - 1) u).
+    latents: torch.Tensor
+    level: torch.Tensor
+    states: torch.Tensor
+    target: torch.Tensor
+
+
+def add_noise(clean: torch.Tensor, states: torch.Tensor, generator: torch.Generator) -> Noisy:
+    """Noise on the straight way from a picture to noise: (1 - t) clean + t noise.
+
+    ``clean (n, c, 8, 8)``, ``states (n, PROMPT_TOKENS, 384)``, ``generator``: all on one device. The level t of each
+    picture is uniform in [0, 1], then shifted as in Esser et al. 2024, section 5.3.2: s u / (1 + (s - 1) u).
+
+    The target is what the scheduler's "v_prediction" means at these levels, (1 - t) noise - (2 - t) clean: the picture
+    where all is noise, the noise where all is picture. A UNet that must say noise - clean has to carry 96 channels
+    of noise through 128: after 6,400 pictures of 140 things its error on the clean picture was 1.7 times as large.
     """
     uniform = torch.rand(len(clean), generator=generator, device=clean.device)
     level = FLOW_SHIFT * uniform / (1 + (FLOW_SHIFT - 1) * uniform)
     noise = torch.randn(clean.shape, generator=generator, device=clean.device)
-    share = level.view(-1, 1, 1, 1)
+    t = level.view(-1, 1, 1, 1)
+    return Noisy((1 - t) * clean + t * noise, level, states, (1 - t) * noise - (2 - t) * clean)
+
+
+def flow_loss(unet, noisy: Noisy) -> torch.Tensor:
+    """Mean squared error of what ``unet`` says of the noisy latents."""
     with autocast():
-        velocity = unet((1 - share) * clean + share * noise, level * 1000, states, return_dict=False)[0]
-    return functional.mse_loss(velocity.float(), noise - clean)
+        said = unet(noisy.latents, noisy.level * 1000, noisy.states, return_dict=False)[0]
+    return functional.mse_loss(said.float(), noisy.target)

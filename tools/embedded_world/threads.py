@@ -12,9 +12,9 @@ import torch
 
 
 class Threads:
-    """Call ``tick`` after every training step: it tries both numbers for a few steps, then keeps the faster."""
+    """Call ``tick`` after every training step: it tries both ``number``s for a few steps, then keeps the faster."""
 
-    def __init__(self, most: int, trial_steps: int = 3, keep_seconds: float = 45.0) -> None:
+    def __init__(self, most: int, trial_steps: int = 3, keep_seconds: float = 30.0) -> None:
         self.choices = sorted({1, most}, reverse=True)
         self.trial_steps, self.keep_seconds = trial_steps, keep_seconds
         self._begin_trials()
@@ -24,6 +24,7 @@ class Threads:
         self._try(self.choices[0])
 
     def _try(self, number: int) -> None:
+        self.number = number
         torch.set_num_threads(number)
         self.steps, self.started = 0, time.monotonic()
 
@@ -38,6 +39,6 @@ class Threads:
         elif self.steps == 1:
             self.started = time.monotonic()  # the first step after a change warms up
         elif self.steps > self.trial_steps:
-            self.times[torch.get_num_threads()] = elapsed
+            self.times[self.number] = elapsed
             left = [number for number in self.choices if number not in self.times]
             self._try(left[0] if left else min(self.times, key=self.times.get))

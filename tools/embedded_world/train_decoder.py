@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from autoencoder import PATCH, SCALING_FACTOR, SIZE, encode
-from diffusers import AutoencoderTiny
+from autoencoder import PATCH, SIZE, encode
 from model import DEFAULT_WORK, autocast
 from pictures import draw_mixture, draw_single, to_tensor
 from threads import Threads
@@ -28,6 +27,7 @@ from torch.nn import functional
 from tqdm import tqdm
 from train_tti import keep_memory, save_atomically
 
+from c2i_lib.embedded.autoencoder import PatchAutoencoder
 from c2i_lib.embedded.sampling import draw_example
 from c2i_lib.embedded.scenes import compose
 from c2i_lib.embedded.sprites import load_sprites
@@ -84,32 +84,35 @@ def picture_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
-    vae = AutoencoderTiny.from_pretrained(args.work / "vae", torch_dtype=torch.float32)
-    decoder = vae.decoder.train().to(device(), memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(decoder.parameters(), args.learning_rate, weight_decay=0.0, fused=True)
+    vae = PatchAutoencoder.from_pretrained(args.work / "vae", torch_dtype=torch.float32)
+    vae.train().to(device(), memory_format=torch.channels_last)
+    vae.encoder.requires_grad_(False)
+    vae.inverse.requires_grad_(False)
+    learned = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learned, args.learning_rate, weight_decay=0.0, fused=True)
     checkpoint, first = args.work / "decoder.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location="cpu")
-        decoder.load_state_dict(state["decoder"])
+        vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
     pool, threads, saved, losses = PicturePool(args.seed + first), Threads(args.threads), time.time(), []
     log = csv.writer((args.work / "decoder_log.csv").open("a", newline="", buffering=1))
     for step in tqdm(range(first, args.steps), initial=first, total=args.steps, desc="train decoder", mininterval=30):
-        target = pool.batch(args.batch_size)
+        target = pool.batch(args.batch_size).to(device())
         latents = encode(vae, target)
-        latents += MOST_NOISE * torch.rand(len(target), 1, 1, 1) * torch.randn_like(latents)
+        latents += MOST_NOISE * torch.rand(len(target), 1, 1, 1, device=device()) * torch.randn_like(latents)
         if step < (1 - WHOLE_SHARE) * args.steps:
             latents, target = crop(latents, target)
         with autocast():
-            output = decoder(latents.to(device()) / SCALING_FACTOR)
-        loss = picture_loss(output.float(), target.to(device()))
+            output = vae.decode(latents).sample
+        loss = picture_loss(output.float(), target)
         rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
         for group in optimizer.param_groups:
             group["lr"] = args.learning_rate * rate
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimizer.step()
         threads.tick()
         losses.append(loss.item())
@@ -117,7 +120,7 @@ def train(args: argparse.Namespace) -> None:
             log.writerow([step + 1, f"{sum(losses) / len(losses):.5f}", f"{time.time():.0f}"])
             losses = []
         if time.time() - saved > 300 or step + 1 == args.steps:
-            state = {"step": step + 1, "decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
+            state = {"step": step + 1, "vae": vae.state_dict(), "optimizer": optimizer.state_dict()}
             save_atomically(state, checkpoint)
             vae.save_pretrained(args.work / "decoder")
             saved = time.time()

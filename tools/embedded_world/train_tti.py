@@ -21,22 +21,24 @@ import math
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from autoencoder import make_autoencoder
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from model import DEFAULT_WORK, UNET, TextEncoder, flow_loss
+from model import DEFAULT_WORK, UNET, Noisy, TextEncoder, add_noise, flow_loss
 from pictures import mixed_pictures, to_tensor
 from threads import Threads
 from tqdm import tqdm
 
+from c2i_lib.embedded.autoencoder import PatchAutoencoder
 from c2i_lib.models.device import device
 
 STAGES = {"singles": (468_000, 0.999), "scenes": (3_500_000, 0.99975)}  # pictures, decay of the moving average
 WARMUP = 6_000  # pictures
-BATCH_SIZE = 16  # 32 learns as much only from a third more pictures
+BATCH_SIZE = 32  # 16 a core
 DECAY_SHARE = 0.3  # of a stage: the cosine at its end
 
 
@@ -61,13 +63,13 @@ def save_atomically(state: dict, path: Path) -> None:
     temporary.replace(path)
 
 
-def load_autoencoder(work: Path) -> AutoencoderTiny:
+def load_autoencoder(work: Path) -> PatchAutoencoder:
     """The autoencoder in ``work/vae``; fitted first where there is none."""
     folder = work / "vae"
     if not (folder / "config.json").exists():
         vae = make_autoencoder(to_tensor(mixed_pictures()))
         vae.save_pretrained(folder)
-    return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).requires_grad_(False)
+    return PatchAutoencoder.from_pretrained(folder, torch_dtype=torch.float32).requires_grad_(False)
 
 
 class Trainer:
@@ -85,6 +87,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.unet.parameters(), args.learning_rate, weight_decay=0.01, betas=(0.9, 0.99), fused=True
         )
+        self.workers = ThreadPoolExecutor(args.threads)
         self.step, self.done, self.history = 0, 0, {}  # steps and pictures of this stage; pictures of earlier ones
         if self.path.exists():
             self.restore(torch.load(self.path, map_location="cpu"))
@@ -116,16 +119,35 @@ class Trainer:
         }
         save_atomically(state, self.path)
 
-    def train_step(self, source) -> torch.Tensor:
+    def add_gradients(self, noisy: Noisy, parts: int) -> torch.Tensor:
+        """The loss of a batch, its gradients in the parameters.
+
+        On a processor each core takes a part of the batch, which is 1.4 times faster than two cores on one part.
+        """
+        parameters = list(self.unet.parameters())
+
+        def learn(part: Noisy) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+            torch.set_num_threads(1)
+            loss = flow_loss(self.unet, part) * (len(part.level) / len(noisy.level))
+            return loss.detach(), torch.autograd.grad(loss, parameters)
+
+        shares = [Noisy(*tensors) for tensors in zip(*(tensor.chunk(parts) for tensor in noisy), strict=True)]
+        losses, gradients = zip(*self.workers.map(learn, shares), strict=True)
+        for part in gradients[1:]:
+            torch._foreach_add_(gradients[0], part)
+        for parameter, gradient in zip(parameters, gradients[0], strict=True):
+            parameter.grad = gradient
+        return torch.stack(losses).sum()
+
+    def train_step(self, source, parts: int) -> torch.Tensor:
         """The loss, a number on the device."""
         seed = self.args.seed * 1_000_003 + self.step + 7_919 * len(self.history)
         generator = torch.Generator(device()).manual_seed(seed)
         clean, states = source.draw(self.args.batch_size, generator)
-        loss = flow_loss(self.unet, clean, states, generator)
+        loss = self.add_gradients(add_noise(clean, states, generator), parts)
         rate = learning_rate(self.done, self.args.images, self.args.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -134,7 +156,7 @@ class Trainer:
         decay = min(self.args.average_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.unet.parameters()), 1 - decay)
-        return loss.detach()
+        return loss
 
 
 class Log:
@@ -189,7 +211,7 @@ def train(args: argparse.Namespace) -> None:
     saved, threads = time.time(), Threads(args.threads if device().type == "cpu" else 1)
     while trainer.done < args.images and not stop:
         before = trainer.done
-        log.add(trainer.train_step(source))
+        log.add(trainer.train_step(source, threads.number))
         threads.tick()
         progress.update(trainer.done - before)
         if time.time() - saved > args.save_minutes * 60:

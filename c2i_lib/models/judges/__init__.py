@@ -17,8 +17,10 @@ from tqdm import tqdm
 from c2i_lib.config.judges import JudgeModel
 from c2i_lib.models.judges.aesthetic import Aesthetic
 from c2i_lib.models.judges.clip import ClipIqa, ClipScore
-from c2i_lib.models.judges.glyphs import GlyphLookup, GlyphMatch, GlyphRealism, GlyphStatistics
 from c2i_lib.models.judges.preference import Hpsv2, PickScore
+from c2i_lib.models.judges.scene_match import SceneMatch
+from c2i_lib.models.judges.scene_parts import SceneParts
+from c2i_lib.models.judges.scene_quality import SceneQuality
 
 KINDS = {
     "clip_iqa": ClipIqa,
@@ -26,10 +28,9 @@ KINDS = {
     "aesthetic": Aesthetic,
     "pickscore": PickScore,
     "hpsv2": Hpsv2,
-    "glyph_realism": GlyphRealism,
-    "glyph_match": GlyphMatch,
-    "glyph_statistics": GlyphStatistics,
-    "glyph_lookup": GlyphLookup,
+    "scene_quality": SceneQuality,
+    "scene_parts": SceneParts,
+    "scene_match": SceneMatch,
 }
 
 
@@ -52,7 +53,7 @@ def load_judge(settings: JudgeModel) -> Judge:
 
 def judge_name(settings: JudgeModel) -> str:
     """What tables call a judge: its kind, and the last two parts of its model's hub id or folder."""
-    return " ".join([settings.kind, "/".join(Path(settings.model or "").parts[-2:])]).strip()
+    return " ".join([settings.kind, "/".join(Path(settings.model).parts[-2:])])
 
 
 def score_pictures(

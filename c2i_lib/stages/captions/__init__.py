@@ -2,7 +2,8 @@
 
 In: captions from files, the hub or the embedded world (``sources.py``). Out, in ``01_captions/``:
 ``finetune_train``, ``finetune_eval``, ``mining`` and ``length`` ``.parquet`` (``splits.SPLIT_COLUMNS``) and
-``report.json`` (rows read, kept, and dropped by reason). Batches are cleaned by
+``report.json`` (rows read, kept, and dropped by reason); of the embedded world also ``pairs.parquet``
+(``sources.PAIR_COLUMNS``): all its captions, and what is in the picture of each. Batches are cleaned by
 ``cleaning.py``, each by itself, and handed to the splits in order by ``splits.py``. Ignored: the pictures that
 belong to the captions.
 """
@@ -21,10 +22,10 @@ from tqdm import tqdm
 
 from c2i_lib.config import Captions
 from c2i_lib.errors import CaptionError
-from c2i_lib.records.files import write_json
+from c2i_lib.records.files import write_json, write_table
 from c2i_lib.records.stage import Stage
 from c2i_lib.stages.captions.cleaning import REASONS, Cleaned, clean_batch, normalise_texts
-from c2i_lib.stages.captions.sources import Reading, fingerprint, read_batches
+from c2i_lib.stages.captions.sources import PAIR_COLUMNS, Reading, embedded_pairs, fingerprint, read_batches
 from c2i_lib.stages.captions.splits import Splitter, TooFewCaptionsError
 from c2i_lib.text.explicit import is_disguised, is_explicit, read_words
 
@@ -120,5 +121,7 @@ def prepare_captions(
                 share = report["kept"] / sum(sizes.values())
                 sizes = {name: max(1, int(n * share)) for name, n in sizes.items()}
                 print(f"{report['kept']} captions are fewer than the profile asks for: the splits shrink to {sizes}")
+            if settings.source == "embedded":
+                write_table(folder / "pairs.parquet", embedded_pairs(), PAIR_COLUMNS)
             write_json(folder / "report.json", {**report, "asked_for": split_sizes(settings)})
     return json.loads((folder / "report.json").read_text(encoding="utf-8"))

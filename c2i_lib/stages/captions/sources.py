@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from c2i_lib.config import Captions
+from c2i_lib.embedded.pairs import Pair, ingredients, make_pairs
 from c2i_lib.errors import CaptionError, MissingPackageError
 
 TEXT_COLUMNS = ("text", "caption")
+# Of pairs.parquet: things, places and so on are None, and count missing, where the scene has none.
+PAIR_COLUMNS = {"pair_id": "str", "text": "str", "kind": "str", "dialect": "str", "styled": "bool", "thing": "str"}
+PAIR_COLUMNS |= {"color": "str", "count": "Int64", "relation": "str", "other_thing": "str", "other_color": "str"}
+PAIR_COLUMNS |= {"place": "str", "time": "str", "weather": "str", "named_scene": "str", "style": "str"}
+PAIR_COLUMNS |= {"degradation": "str"}
 # Names in any case, as LAION-400M has them, and what they are called here.
 _EXTRA_COLUMNS = {"url": "url", "nsfw": "nsfw", "similarity": "similarity"}
 _SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
@@ -264,10 +271,22 @@ def _read_hub(settings: Captions, size: int, reading: Reading) -> Iterator[pa.Re
         ) from error
 
 
-def _read_embedded(size: int) -> Iterator[pa.RecordBatch]:
-    from c2i_lib.embedded.captions import make_pairs
+@lru_cache(maxsize=1)
+def _embedded_pairs() -> tuple[Pair, ...]:
+    """Made once in a process: it takes seconds."""
+    return tuple(make_pairs())
 
-    texts = [pair.caption for pair in make_pairs()]
+
+def embedded_pairs() -> pd.DataFrame:
+    """``PAIR_COLUMNS``: the captions of the embedded world, and what is in the picture of each."""
+    pairs = _embedded_pairs()
+    own = [(pair.pair_id, pair.caption, pair.kind, pair.dialect, pair.styled) for pair in pairs]
+    table = pd.DataFrame(own, columns=["pair_id", "text", "kind", "dialect", "styled"])
+    return table.join(pd.DataFrame([ingredients(pair.scene) for pair in pairs]))
+
+
+def _read_embedded(size: int) -> Iterator[pa.RecordBatch]:
+    texts = [pair.caption for pair in _embedded_pairs()]
     for start in range(0, len(texts), size):
         yield pa.RecordBatch.from_arrays([pa.array(texts[start : start + size], pa.string())], names=["text"])
 

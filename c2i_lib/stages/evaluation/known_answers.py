@@ -1,18 +1,20 @@
 """Judges on pairs whose answer is known: does the better picture, or the right concept, get the higher score?
 
-In: clean glyphs on backgrounds that no training picture has them on, or the run's own images of the bare concept.
-Out: ``validity.parquet`` (``KNOWN_ANSWERS_COLUMNS``). Tests: a picture with its own concept against
-the same picture with another one; and the picture against poorer copies of itself. A judge of quality that ignores the
-concept is at 0.5 in the first test; a judge of faithfulness may be near 0.5 in the others. Ignored: people, with whom
-``statistics/validity.py`` compares judges.
+In: scenes of the embedded world that no model was trained on, or the run's own images of the bare concept.
+Out: ``validity.parquet`` (``KNOWN_ANSWERS_COLUMNS``). Tests: a picture with its own concept against the same picture
+with another one; and the picture against poorer copies of itself. On scenes the other concept is wrong in one part
+(thing, number, colour, place, time), copies have each flaw at several strengths, and a judge takes the tests of what it
+measures. On a run's images each takes all: a judge of quality that ignores the concept is at 0.5 in the first test, and
+a judge of faithfulness may be near 0.5 in the others. Ignored: people, with whom ``statistics/validity.py`` compares
+judges.
 """
 
 from __future__ import annotations
 
 import io
-import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,7 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 from c2i_lib.config.judges import JudgeModel, Judges
-from c2i_lib.embedded.captions import BACKGROUNDS, Pair, make_pairs
-from c2i_lib.embedded.glyphs import load_glyphs
-from c2i_lib.embedded.rendering import render
+from c2i_lib.embedded import known_scenes
 from c2i_lib.errors import C2IError
 from c2i_lib.models.judges import Judge, judge_name, load_judge, score_pictures
 from c2i_lib.records.files import seed_of, write_table
@@ -38,6 +38,22 @@ GRAINS = 224  # noise has at most so many grains a side: finer ones would vanish
 KNOWN_ANSWERS_COLUMNS = {"judge": "str", "test": "str", "measure": "str", "value": "float64", "low": "float64"}
 KNOWN_ANSWERS_COLUMNS |= {"high": "float64", "n": "int64"}
 BARE_ARMS = ("concept_only", "base")  # whose pictures show the concept most surely
+MEASURES = ("quality", "faithfulness", "preference")
+
+Pictures = Callable[[], Iterator[np.ndarray]]  # called, it starts from the first one
+
+
+@dataclass(frozen=True)
+class Known:
+    """``pictures`` with their own ``concepts``, and for each test ``worse`` ones: poorer copies, or wrong concepts.
+
+    Judges that measure one of ``measures`` take these tests.
+    """
+
+    pictures: Pictures
+    concepts: Sequence[str]
+    worse: Mapping[str, tuple[Pictures, Sequence[str]]]
+    measures: tuple[str, ...] = MEASURES
 
 
 def degrade(picture: np.ndarray, degradation: str, seed: int) -> np.ndarray:
@@ -59,21 +75,6 @@ def degrade(picture: np.ndarray, degradation: str, seed: int) -> np.ndarray:
         small = [max(1, round(length * DOWNSAMPLED)) for length in image.size]
         return np.asarray(image.resize(small, Image.BOX).resize(image.size, Image.NEAREST))
     raise ValueError(f"unknown degradation {degradation!r}; known: {', '.join(DEGRADATIONS)}")
-
-
-def glyph_pictures(n: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
-    """``n`` clean renderings and their names: glyphs at random, each on a background that ``make_pairs`` does not give
-    it, so that neither the TTI model nor the judge was trained on the picture."""
-    draw = random.Random(seed)
-    seen = {(code, pair.background) for pair in make_pairs() for code in pair.codes}
-    glyphs = list(load_glyphs())
-    pictures, names = [], []
-    for glyph in draw.sample(glyphs, len(glyphs)):
-        free = [background for background in BACKGROUNDS if (glyph.code, background) not in seen]
-        if free and len(names) < n:
-            pictures.append(render(Pair("", "", "background", (glyph.code,), draw.choice(free))))
-            names.append(glyph.name)
-    return pictures, names
 
 
 def other_concepts(concepts: Sequence[str], seed: int) -> list[str]:
@@ -107,31 +108,52 @@ def pair_measures(
     return pd.DataFrame({"measure": ["paired accuracy", "AUC"], **numbers, "n": len(codes)})
 
 
+def known_of_images(pictures: Pictures, concepts: Sequence[str], seed: int) -> list[Known]:
+    """Pictures of any size against copies with each of ``DEGRADATIONS``, and with concepts that are not theirs."""
+
+    def copies(degradation: str) -> Iterator[np.ndarray]:
+        for index, picture in enumerate(pictures()):
+            yield degrade(picture, degradation, seed_of(seed, degradation, index))
+
+    worse = {"right against other concept": (pictures, other_concepts(concepts, seed))}
+    worse |= {f"clean against {name}": (partial(copies, name), concepts) for name in DEGRADATIONS}
+    return [Known(pictures, concepts, worse)]
+
+
+def known_of_scenes(n: int, seed: int) -> list[Known]:
+    """``n`` clean scenes against copies with each of ``known_scenes.FLAWS``; for each part of a concept as many
+    scenes, with concepts that are wrong in that part alone."""
+    scenes, concepts = zip(*known_scenes.clean_scenes(n, seed), strict=True)
+
+    def copies(flaw: tuple[str, float]) -> Iterator[np.ndarray]:
+        for index, scene in enumerate(scenes):
+            yield known_scenes.flawed_picture_of(scene, flaw, seed_of(seed, *flaw, index))
+
+    flawed = {
+        f"clean against {name}, strength {strength:g}": (partial(copies, (name, strength)), concepts)
+        for name, strength in known_scenes.FLAWS
+    }
+    tests = [Known(partial(map, known_scenes.picture_of, scenes), concepts, flawed, ("quality", "preference"))]
+    for part in known_scenes.PARTS:
+        shown, right, wrong = zip(*known_scenes.known_scenes(part, n, seed), strict=True)
+        pictures = partial(map, known_scenes.picture_of, shown)
+        worse = {f"right against wrong {part}": (pictures, wrong)}
+        tests.append(Known(pictures, right, worse, ("faithfulness", "preference")))
+    return tests
+
+
 def check_judge(
-    judge: Judge,
-    pictures: Callable[[], Iterator[np.ndarray]],
-    concepts: Sequence[str],
-    batch_size: int,
-    resampling: Resampling,
-    label: str,
+    judge: Judge, known: Sequence[Known], batch_size: int, resampling: Resampling, label: str
 ) -> pd.DataFrame:
-    """All tests of one judge: ``test, measure, value, low, high, n``. ``pictures()`` starts from the first picture.
-
-    What is left to chance, noise and other concepts, depends on the seed of ``resampling``.
-    """
-
-    def scores(names: Sequence[str], degradation: str | None = None) -> np.ndarray:
-        copies = (
-            degrade(picture, degradation, seed_of(resampling.seed, degradation, index)) if degradation else picture
-            for index, picture in enumerate(pictures())
-        )
-        return score_pictures(judge, copies, names, batch_size, label)
-
-    right = scores(concepts)
-    worse = {"right against other concept": scores(other_concepts(concepts, resampling.seed))}
-    for degradation in DEGRADATIONS:
-        worse[f"clean against {degradation}"] = scores(concepts, degradation)
-    tables = [pair_measures(right, lower, concepts, resampling).assign(test=test) for test, lower in worse.items()]
+    """All tests of what one judge measures: ``test, measure, value, low, high, n``."""
+    tables = []
+    for group in known:
+        if judge.measures not in group.measures:
+            continue
+        better = score_pictures(judge, group.pictures(), group.concepts, batch_size, label)
+        for test, (pictures, concepts) in group.worse.items():
+            worse = score_pictures(judge, pictures(), concepts, batch_size, label)
+            tables.append(pair_measures(better, worse, group.concepts, resampling).assign(test=test))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -141,31 +163,31 @@ def every_judge(settings: Judges) -> list[JudgeModel]:
     return list(dict.fromkeys([settings.quality, settings.faithfulness, *settings.others, *selecting]))
 
 
-def _known_pictures(
-    images_file: Path, settings: Judges, seed: int
-) -> tuple[Callable[[], Iterator[np.ndarray]], list[str]]:
-    if settings.known_answers == "glyphs":
-        pictures, names = glyph_pictures(settings.n_known_answers, seed)
-        return lambda: iter(pictures), names
+def _known(images_file: Path, settings: Judges, seed: int) -> list[Known]:
+    if settings.known_answers == "scenes":
+        return known_of_scenes(settings.n_known_answers, seed)
     table = sound_images(images_file)
     arms = set(table["arm"])
     arm = next((name for name in BARE_ARMS if name in arms), table["arm"].iloc[0])
     table = table[table["arm"] == arm].sort_values("sample", kind="stable").head(settings.n_known_answers)
-    return lambda: read_pictures(images_file, table), list(table["concept"])
+    return known_of_images(lambda: read_pictures(images_file, table), list(table["concept"]), seed)
 
 
 def check_known_answers(images_file: Path, out_dir: Path, settings: Judges, resampling: Resampling) -> pd.DataFrame:
-    """Every judge of a profile on pairs whose answer is known: ``KNOWN_ANSWERS_COLUMNS``."""
+    """Every judge of a profile on pairs whose answer is known: ``KNOWN_ANSWERS_COLUMNS``.
+
+    What is left to chance, scenes, noise and other concepts, depends on the seed of ``resampling``.
+    """
     folder, judges = Path(out_dir), every_judge(settings)
     key = settings.model_dump(include={"known_answers", "n_known_answers"})
     key |= {"judges": [judge.model_dump() for judge in judges], **asdict(resampling)}
     with Stage(folder, key, [images_file] if settings.known_answers == "images" else [], __name__) as stage:
         if not stage.done:
-            pictures, concepts = _known_pictures(images_file, settings, resampling.seed)
+            known = _known(images_file, settings, resampling.seed)
             tables = []
             for judge in judges:
                 name = judge_name(judge)
-                questions = (pictures, concepts, settings.batch_size, resampling, f"known answers, {name}")
+                questions = (known, settings.batch_size, resampling, f"known answers, {name}")
                 tables.append(check_judge(load_judge(judge), *questions).assign(judge=name))
             write_table(folder / "validity.parquet", pd.concat(tables), KNOWN_ANSWERS_COLUMNS)
     return pd.read_parquet(folder / "validity.parquet")

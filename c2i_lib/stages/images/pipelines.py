@@ -36,6 +36,7 @@ SCHEDULERS = {
     "unipc": "UniPCMultistepScheduler",
     "lcm": "LCMScheduler",
 }
+_FOR_FLOWS = ("dpm++", "unipc")  # they know what a model of flow matching predicts
 
 
 def precision_of(settings: Images) -> str:
@@ -98,6 +99,11 @@ def _set_scheduler(pipeline: DiffusionPipeline, settings: Images) -> None:
     if own.startswith("FlowMatch"):
         raise ModelError(
             f"{settings.model!r} needs a scheduler for flow matching, its own is {own}: set images.scheduler to model"
+        )
+    if pipeline.scheduler.config.get("use_flow_sigmas") and settings.scheduler not in _FOR_FLOWS:
+        raise ModelError(
+            f"{settings.model!r} needs a scheduler for flow matching, which {settings.scheduler} is not: set "
+            f"images.scheduler to model, {' or '.join(_FOR_FLOWS)}"
         )
     config = dict(pipeline.scheduler.config) | {"timestep_spacing": "trailing"}
     pipeline.scheduler = getattr(diffusers, SCHEDULERS[settings.scheduler]).from_config(config)
