@@ -77,7 +77,9 @@ class TextEncoder:
                 max_length=PROMPT_TOKENS,
                 return_tensors="pt",
             ).to(device())
-            states[start : start + batch_size] = self.model(batch.input_ids, attention_mask=batch.attention_mask)[0]
+            with autocast():
+                found = self.model(batch.input_ids, attention_mask=batch.attention_mask)[0]
+            states[start : start + batch_size] = found
         return states
 
 
