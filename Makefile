@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test lab figures closed-world dryrun-paper lock clean
+.PHONY: help run test lab figures dryrun-paper lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,11 +22,6 @@ figures: ## publish figures and tables of the run of PROFILE in figures/<profile
 	mkdir -p figures/$(PROFILE)
 	rm -f figures/$(PROFILE)/[0-9][0-9]_*
 	cp runs/$(PROFILE)/figures/[0-9][0-9]_* figures/$(PROFILE)/
-
-# Without a survey. Less than two hours on two cores. Then: make figures PROFILE=closed_world
-closed-world: .venv/installed ## the paper's hypothesis in the closed world, in runs/closed_world/
-	$(BIN)/python -m c2i_lib run --profile closed_world --to 5
-	$(BIN)/python -m c2i_lib run --profile closed_world --from 8
 
 # A few steps on a CPU: 10 GB of memory, 7 GB of disk.
 dryrun-paper: .venv/installed ## the paper's models at full size with random weights

@@ -39,12 +39,13 @@ def visible_surroundings(place: str | None, time: str | None, weather: str | Non
     }
 
 
+_OTHER_THINGS = set(
+    "hot dog|computer mouse|teddy bear|carousel horse|musical keyboard|meat on bone|ferris wheel|clinking glasses|"
+    "smiling face with sunglasses|red envelope".split("|")
+)  # whose last word is another thing's name, of which they are no kind
+
+
 def accepted_names(name: str) -> tuple[str, ...]:
-    """Names of the things that a person would call ``name`` as well: "polar bear" and "dog face" for bear and dog."""
-    own = name.lower().removesuffix(" face") if name.removesuffix(" face") in sprites_by_name() else name.lower()
-    kinds = [
-        other
-        for other in sprites_by_name()
-        if other.lower() in (own, f"{own} face") or other.lower().endswith(f" {own}")
-    ]
-    return (name, *(other for other in kinds if other != name))
+    """Names of the things that a person would call ``name`` as well: "polar bear" for bear, but not "hot dog" for dog."""
+    kinds = [other for other in sprites_by_name() if other.lower().endswith(f" {name.lower()}")]
+    return (name, *(other for other in kinds if other not in _OTHER_THINGS))

@@ -11,7 +11,7 @@ OWN = {"model": "some/model", "template": "{concept}"}
 ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "ft_topic", "mine"]
 
 
-@pytest.mark.parametrize("name", ["closed_world", "cpu", "paper", "smoke"])
+@pytest.mark.parametrize("name", ["cpu", "paper", "smoke"])
 def test_every_profile_loads_under_its_own_name(name):
     assert load_profile(name).name == name
     assert name in known_profiles()
@@ -144,7 +144,7 @@ def test_the_first_models_of_all_arms_train_before_the_second_ones_and_the_held_
     assert list(without.checkpoints) == list(expected)[:-1]
 
 
-@pytest.mark.parametrize("name", ["closed_world", "cpu", "smoke"])
+@pytest.mark.parametrize("name", ["cpu", "smoke"])
 def test_profiles_of_the_embedded_world_write_with_every_arm_and_show_raters_all_but_the_copies(name):
     profile = load_profile(name)
     assert profile.prompts.arms == ("concept_only", "retrieved", "base", "ft", "ft_tags", "ft_topic")
@@ -168,7 +168,7 @@ def test_a_profile_can_be_a_file(tmp_path):
 
 
 def test_an_unknown_profile_lists_the_known_ones():
-    with pytest.raises(ProfileError, match="'gpu'.*closed_world, cpu, paper, smoke"):
+    with pytest.raises(ProfileError, match="'gpu'.*cpu, paper, smoke"):
         load_profile("gpu")
 
 
