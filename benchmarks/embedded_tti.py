@@ -6,7 +6,7 @@
 
 Drawn by the ordinary pipeline with the ``cpu`` profile's settings. Four parts:
 
-- names: 200 names of things. Which rank has the right thing among all, by an independent network
+- names: 200 names of things. Which rank has the right thing among all of the sprite pack, by an independent network
   (``recognition.py``), and how far is the nearest picture of training, in levels of 255 a pixel?
 - combinations: 100 scenes of each kind that training never showed; the right composition must be nearer than those
   with another thing, place, number, colour or order.
@@ -28,13 +28,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from recognition import KINDS, held_out_scenes, is_right, ranks_of_names, rivals, single_pictures
+from recognition import KINDS, compose_all, held_out_scenes, is_right, ranks_of_names, rivals, single_pictures
 
 from c2i_lib.config import load_profile
 from c2i_lib.config.judges import JudgeModel
 from c2i_lib.embedded.grammar import write_caption
 from c2i_lib.embedded.models import assemble_pipeline, tti_weights
 from c2i_lib.embedded.sampling import scene_things
+from c2i_lib.embedded.scenes import Scene, Thing
 from c2i_lib.embedded.sprites import load_sprites
 from c2i_lib.models.device import quiet_libraries
 from c2i_lib.models.judges import load_judge, score_pictures
@@ -73,15 +74,15 @@ def _report(label: str, value: float, bar: float, passed: bool | None = None) ->
 
 def measure_names(artist: Artist, n: int) -> dict[str, float]:
     """Shares in the first place and the first five, and the distance to the nearest training picture."""
-    positions = random.Random(0).sample(range(len(load_sprites())), n)
-    pictures = artist.draw([load_sprites()[position].name for position in positions])
-    ranks = ranks_of_names(pictures, positions)
+    names = [sprite.name for sprite in random.Random(0).sample(load_sprites(), n)]
+    pictures = artist.draw(names)
+    ranks = ranks_of_names(pictures, names)
     training = single_pictures().astype(np.int16)
     nearest = [float(np.abs(training - picture).mean((1, 2, 3)).min()) for picture in pictures.astype(np.int16)]
     result = {"first": float((ranks == 1).mean()), "first_five": float((ranks <= 5).mean())}
     for label, share in result.items():
         _report(f"names, {label.replace('_', ' ')}", share, BARS[label])
-    missed = [load_sprites()[position].name for position, rank in zip(positions, ranks, strict=True) if rank > 5]
+    missed = [name for name, rank in zip(names, ranks, strict=True) if rank > 5]
     print(f"missed: {', '.join(missed)}")
     return result | {"nearest_training_picture": float(np.median(nearest))}
 
@@ -118,9 +119,10 @@ def _through_autoencoder(vae: torch.nn.Module, pictures: np.ndarray) -> np.ndarr
 
 def measure_background(artist: Artist, n: int) -> dict[str, float]:
     """The white around things, drawn, over that of training pictures that went through the autoencoder."""
-    positions = random.Random(1).sample(range(len(load_sprites())), n)
-    drawn = artist.draw([f"{load_sprites()[position].name}, glossy 3D render, soft light" for position in positions])
-    real = _border_deviation(_through_autoencoder(artist.pipeline.vae, single_pictures()[positions]))
+    names = [sprite.name for sprite in random.Random(1).sample(load_sprites(), n)]
+    drawn = artist.draw([GOOD.format(x=name) for name in names])
+    alone = compose_all([Scene((Thing(name),)) for name in names])
+    real = _border_deviation(_through_autoencoder(artist.pipeline.vae, alone))
     ratio = _border_deviation(drawn) / max(real, 0.5)  # half a level of 255 is as even as 8 bits can show
     _report("deviation of the white background over decoded training pictures", ratio, BACKGROUND_BAR, ratio <= 2)
     return {"background_ratio": ratio, "background_of_decoded": real}

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from c2i_lib.embedded.recoloring import COLORS
 from c2i_lib.embedded.sampling import PLACES, draw_scene, fits, scene_things
-from c2i_lib.embedded.scenes import Scene, Thing, compose
-from c2i_lib.embedded.sprites import load_sprites
+from c2i_lib.embedded.scenes import Scene, Thing, compose, draw_alone
+from c2i_lib.embedded.sprites import pack_sprites, sprite_image
 
 INPUT_SIZE = 160
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,14 +53,18 @@ def compose_all(scenes: Sequence[Scene], label: str | None = None) -> np.ndarray
 
 @cache
 def single_pictures() -> np.ndarray:
-    """Every thing alone on white in 3D, in the order of ``load_sprites()``: what the model was trained to draw."""
-    return compose_all([Scene((Thing(sprite.name),)) for sprite in load_sprites()], "draw all things")
+    """Every thing of the sprite pack alone on white in 3D, in the order of ``pack_sprites()``.
+
+    The model was trained to draw about half of them; the others make it harder to be in the first place.
+    """
+    return np.stack([np.asarray(draw_alone(sprite_image(sprite.code))) for sprite in pack_sprites()])
 
 
-def ranks_of_names(pictures: np.ndarray, positions: Sequence[int]) -> np.ndarray:
-    """``(n,)`` rank of the right thing among all, 1 is first; ``positions``: where it is in ``load_sprites()``."""
+def ranks_of_names(pictures: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """``(n,)`` rank of the right thing among all of the pack, 1 is first."""
+    positions = {sprite.name: position for position, sprite in enumerate(pack_sprites())}
     cosines = features(pictures) @ features(single_pictures()).T
-    right = cosines.gather(1, torch.tensor(positions)[:, None])
+    right = cosines.gather(1, torch.tensor([positions[name] for name in names])[:, None])
     return (1 + (cosines > right).sum(1)).numpy()
 
 

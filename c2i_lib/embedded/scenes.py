@@ -86,7 +86,8 @@ def _compose_good(scene: Scene) -> Image.Image:
     if scene.named is not None:
         return _compose_named(scene)
     if _is_single(scene):
-        return _draw_single(scene.things[0], scene.style)
+        thing = scene.things[0]
+        return draw_alone(_picture_of(thing.name, thing.color, scene.style))
     canvas = draw_backdrop(scene.place, scene.time, scene.weather, scene.style).copy()
     tint = light_of(scene.place, scene.time or ("day" if scene.weather else None))
     for placement in lay_out(scene):
@@ -110,10 +111,10 @@ def _is_single(scene: Scene) -> bool:
     return bare and len(scene.things) == 1 and scene.things[0].count == 1
 
 
-def _draw_single(thing: Thing, style: str) -> Image.Image:
+def draw_alone(picture: Image.Image) -> Image.Image:
+    """A sprite's picture in the middle of a white square."""
     canvas, margin = Image.new("RGBA", (SIZE, SIZE), "white"), (SIZE - SINGLE_SIZE) // 2
-    picture = _picture_of(thing.name, thing.color, style).resize((SINGLE_SIZE,) * 2, Image.LANCZOS)
-    canvas.alpha_composite(picture, (margin, margin))
+    canvas.alpha_composite(picture.resize((SINGLE_SIZE,) * 2, Image.LANCZOS), (margin, margin))
     return canvas.convert("RGB")
 
 

@@ -46,6 +46,6 @@ _OTHER_THINGS = set(
 
 
 def accepted_names(name: str) -> tuple[str, ...]:
-    """Names of the things that a person would call ``name`` as well: "polar bear" for bear, but not "hot dog" for dog."""
+    """Names of the things that a person would call ``name`` too: "polar bear" for bear, but not "hot dog" for dog."""
     kinds = [other for other in sprites_by_name() if other.lower().endswith(f" {name.lower()}")]
     return (name, *(other for other in kinds if other not in _OTHER_THINGS))
