@@ -31,6 +31,8 @@ def main() -> None:
     for part in ("unet", "vae"):
         getattr(pipeline, part).half().save_pretrained(args.out / part)
     pipeline.scheduler.save_pretrained(args.out / "scheduler")
+    for path in args.out.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for its owner alone
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file()) / 1e6
     if size > LIMIT_MB:
         raise SystemExit(f"expected at most {LIMIT_MB} MB, found {size:.1f} MB in {args.out}")
