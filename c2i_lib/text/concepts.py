@@ -49,9 +49,7 @@ def remarks(concept: str) -> list[str]:
     """What a person should know about a concept before they look at its pictures."""
     found, language = [], _language(concept)
     if language:
-        found.append(
-            f"the concept looks like {language}: the language model has read English captions, so say it in English"
-        )
+        found.append(f"the concept looks like {language}: unless the captions of the run are, too, say it in English")
     negations = [match.group() for match in _NEGATIONS.finditer(concept)]
     if negations and not language:
         found.append(

@@ -54,3 +54,7 @@ class Window:
             low, high = (middle, high) if self.count(text[: ends[middle]] + tail) <= self.size else (low, middle - 1)
         beginning = text[: ends[low]] + tail
         return {"text": beginning, "n_tti_tokens": self.count(beginning), "cut": True}
+
+    def note(self, cut: str) -> str:
+        """What to tell a person about ``cut``, which did not fit."""
+        return f"the TTI model sees {self.size} tokens, so this was cut off: {cut}"
