@@ -81,7 +81,8 @@ def test_an_edited_prompt_is_rendered_with_its_seed_and_says_that_it_was_edited(
     assert metadata["notes"] == ["edited by hand"] and metadata["seed"] == written[1].seed
     assert not {"added", "nearest"} & set(metadata), "they were those of another text"
     assert "written" not in read_metadata(same[0].path)
-    with pytest.raises(C2IError, match=r"numbers 0 to 1, found \[2\]"):
+    assert edit(written, {"1": "a dog"}) == edit(written, {1: "a dog"}), "papermill makes texts of numbers"
+    with pytest.raises(C2IError, match="numbers 0 to 1, found 2: give one of these"):
         edit(written, {2: "a cat"})
 
 
@@ -91,7 +92,7 @@ def test_wishes_hold_in_every_prompt(writer):
         assert has_word(one.prompt, "tree") and one.prompt.endswith(", art")
         assert not has_word(one.prompt, "cartoon") and not has_word(one.prompt, "guitar")
         was_put = any(note.startswith("put at the end") and note.endswith(": tree") for note in one.notes)
-        assert was_put == (one.added["tree"] == "to be kept")
+        assert was_put == (one.added["tree"] == "put at the end, to be kept")
         assert writer.writer.window.count(one.prompt) <= writer.writer.window.size
 
 
@@ -120,7 +121,7 @@ def test_added_words_have_their_source(run):
     assert not {"cat", "a", "on"} & set(one.added), "words of the concept and small words are not added words"
     assert list(one.nearest.values()) == sorted(one.nearest.values(), reverse=True) and len(one.nearest) == 3
     (bare,) = PromptWriter(run, "concept_only").write("cat", 1, wishes=Wishes(keep="tree"))
-    assert (bare.prompt, bare.added) == ("cat, tree", {"tree": "to be kept"})
+    assert (bare.prompt, bare.added) == ("cat, tree", {"tree": "put at the end, to be kept"})
 
 
 def test_what_the_window_cuts_is_told(writer, renderer):

@@ -121,7 +121,7 @@ def test_a_line_that_is_no_concept_is_named(options, tmp_path, capfd):
 def test_what_was_done_is_told_once_for_all_prompts_of_a_concept(options, tells):
     told = tells("write", "ein rotes Fahrrad", "-n", 3, "--arm", "concept_only", "--keep", "tree", *options)
     assert told.count("looks like German") == 1
-    assert told.count("    added: tree (to be kept)") == 3
+    assert told.count("    added: tree (put at the end, to be kept)") == 3
 
 
 def test_a_concept_of_a_book_is_refused_before_a_run_is_opened(capfd, monkeypatch):

@@ -59,13 +59,14 @@ class Sheet:
     negative: str | None = None
 
 
-def edit(prompts: Sequence[Written], texts: Mapping[int, str]) -> list[Written]:
-    """``prompts`` with other texts, by their place (from 0), as a person wants them. Raises ``C2IError`` for a place
-    that there is not."""
-    wrong = sorted(set(texts) - set(range(len(prompts))))
+def edit(prompts: Sequence[Written], texts: Mapping[int | str, str]) -> list[Written]:
+    """``prompts`` with other texts, by their place from 0 (or "0", as papermill hands it on), as a person wants them.
+    Raises ``C2IError`` for a place that there is not."""
+    by_place = {str(place): text for place, text in texts.items()}
+    wrong = sorted(set(by_place) - set(map(str, range(len(prompts)))))
     if wrong:
-        raise C2IError(f"prompts have the numbers 0 to {len(prompts) - 1}, found {wrong}: give one of these")
-    return [replace(one, prompt=texts.get(place, one.prompt)) for place, one in enumerate(prompts)]
+        raise C2IError(f"prompts have the numbers 0 to {len(prompts) - 1}, found {', '.join(wrong)}: give one of these")
+    return [replace(one, prompt=by_place.get(str(place), one.prompt)) for place, one in enumerate(prompts)]
 
 
 def sheet_of(sheet: Sheet, more: Sequence[Mapping[str, Any]] = ()) -> str:

@@ -121,9 +121,10 @@ class PromptWriter:
 
     def _added(self, done: Finished, concept: str, wishes: Wishes, near: list[str]) -> dict[str, str]:
         """Where each word comes from that the concept does not have, small words aside."""
-        style, appended = words_in(wishes.style), words_in(" ".join(done.appended))
+        sources = dict.fromkeys(words_in(" ".join(done.appended)), "put at the end, to be kept")
+        sources |= dict.fromkeys(words_in(wishes.style), "your style")
         return {
-            word: "your style" if word in style else "to be kept" if word in appended else self._source(word, near)
+            word: sources.get(word) or self._source(word, near)
             for word in words_in(done.text)
             if word not in words_in(concept) and word not in _SMALL_WORDS
         }
@@ -155,7 +156,8 @@ def _done_notes(prompt: Prompt, done: Finished, wishes: Wishes) -> list[str]:
         drawn = f"in {1 + prompt.redrawn} draws the model did not write them within the window"
         notes.append(f"put at the end, because {drawn}: {', '.join(done.appended)}")
     elif prompt.redrawn:
-        notes.append(f"drawn {1 + prompt.redrawn} times, for {'the words to keep' if wishes.keep else 'decent words'}")
+        why = "lacked a word to keep, or were" if wishes.keep else "were"
+        notes.append(f"drawn {1 + prompt.redrawn} times, because the prompts before {why} explicit or empty")
     if done.removed:
         notes.append(f"taken out, because it is banned: {', '.join(done.removed)}")
     return notes
