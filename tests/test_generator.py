@@ -10,7 +10,7 @@ from PIL import Image
 
 from c2i_lib.config.prompts import PromptModel
 from c2i_lib.errors import C2IError
-from c2i_lib.generator import ConceptToImage, choosing, rendering, writing
+from c2i_lib.generator import ConceptToImage, Wishes, choosing, rendering, writing
 from c2i_lib.models.judges import load_judge
 from c2i_lib.run.places import open_run
 from c2i_lib.stages.images import read_metadata, render_and_flag, to_pixels
@@ -224,6 +224,16 @@ def test_the_best_in_quality_of_those_that_pass_the_gate_come_first(
         assert choice.note == f"{n_passed} of 4 candidates passed the gate ({given})"
     seeds = [picture.seed for picture in plain]
     assert rendered == [([picture.prompt for picture in plain], seeds), (["cat"] * BEST_OF, seeds)]
+
+
+def test_the_best_is_chosen_of_candidates_as_they_are_wished_for(tool, scripted, tmp_path):
+    rendered, wishes = scripted(), Wishes(keep="tree", style="art")
+    choice = tool.choose("cat", 1, BEST_OF, 0, SEED, tmp_path, wishes, "dog")
+    assert all("tree" in prompt and prompt.endswith(", art") for prompt in rendered[0][0])
+    assert rendered[1][0] == ["cat"] * BEST_OF, "the gate is that of the bare concept"
+    metadata = read_metadata(choice.pictures[0].path)
+    assert metadata["negative_prompt"] == "dog" and metadata["added"]["art"] == "your style"
+    assert metadata["command"][-3:] == ["--keep=tree", "--style=art", "--negative=dog"]
 
 
 def test_flagged_candidates_are_not_chosen(tool, plain, scripted):

@@ -141,7 +141,9 @@ class PromptWriter:
             return []
         (caption, similarity) = self.captions.nearest(concept)[0]
         unknown = [word for word in words_in(concept) if word not in self.captions.words and word not in _SMALL_WORDS]
-        notes = [f"no training caption has {', '.join(map(repr, unknown))}"] if unknown else []
+        is_part = len(self.captions.captions) == MAX_CAPTIONS
+        which = f"none of the first {MAX_CAPTIONS:,} training captions" if is_part else "no training caption"
+        notes = [f"{which} has {', '.join(map(repr, unknown))}"] if unknown else []
         if similarity < UNLIKE:
             notes.append(
                 f"the concept is unlike anything in the training captions (the nearest: {caption!r}, similarity "

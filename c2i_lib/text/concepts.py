@@ -61,10 +61,10 @@ def remarks(concept: str) -> list[str]:
 
 def _language(concept: str) -> str:
     """What a concept is written in, where it does not look like English; else nothing."""
-    scripts = {unicodedata.name(character, "?").split()[0] for character in concept if character.isalpha()}
-    others = scripts - {"LATIN", "FEMININE", "MASCULINE"}
-    if others:
-        return f"no English (letters: {', '.join(sorted(name.capitalize() for name in others))})"
+    scripts = [unicodedata.name(character, "?").split()[0] for character in concept if character.isalpha()]
+    others = [script for script in scripts if script not in ("LATIN", "FEMININE", "MASCULINE", "FULLWIDTH")]
+    if 2 * len(others) > len(scripts):
+        return f"no English (letters: {', '.join(sorted({name.capitalize() for name in others}))})"
     words = set(words_in(concept))
     if words & _ENGLISH:
         return ""

@@ -47,6 +47,7 @@ def test_another_language_is_remarked_on(concept, language):
         "an old man and el Greco",
         "🚲",
         "hot dog",
+        "an α particle",
         "the Las Vegas strip",
         "a fox den",
         "déjà vu",
