@@ -87,7 +87,7 @@ def _concepts(args: argparse.Namespace) -> list[str]:
     if args.concept is not None:
         return [clean_concept(args.concept)]
     try:
-        lines = args.concepts.read_text(encoding="utf-8").splitlines()
+        lines = args.concepts.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise C2IError(f"{args.concepts} should be UTF-8 text with a concept a line: {error}") from error
     found = {}

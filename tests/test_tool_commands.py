@@ -82,7 +82,7 @@ def test_the_command_of_a_steered_picture_makes_it_again(options, tells, tmp_pat
 
 def test_a_file_of_concepts_is_written_and_rendered(options, tells, tmp_path):
     concepts = tmp_path / "concepts.txt"
-    concepts.write_text("a red bicycle\n\n  old guitar \nold guitar\n", encoding="utf-8")
+    concepts.write_text("a red bicycle\n\n  old guitar \nold guitar\n", encoding="utf-8-sig")  # as Notepad saves it
     told = tells("write", "--concepts", concepts, "-n", 2, "--arm", "concept_only", *options)
     assert [line for line in told.splitlines() if not line.startswith(" ")] == ["a red bicycle"] * 2 + [
         "old guitar"

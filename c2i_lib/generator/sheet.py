@@ -85,7 +85,7 @@ _OF_PICTURES = {"path", "flagged", "quality", "faithfulness"}  # what ``imagine 
 def read_sheet(path: Path) -> Sheet:
     """The sheet in a JSON file, edited or not. Raises ``C2IError`` that names the prompt and what is wrong with it."""
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise C2IError(f"{path} should be the JSON of c2i write --json, found no JSON: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("prompts"), list) or not value["prompts"]:
