@@ -10,13 +10,12 @@ import sys
 import warnings
 from pathlib import Path
 
-from c2i_lib import survey_commands
+from c2i_lib import survey_commands, tool_commands
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
 from c2i_lib.real_ratings import command as analyse
 from c2i_lib.run.places import DEFAULT_PROFILE, find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
-from c2i_lib.study import ARMS
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,30 +40,6 @@ def finetune(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     finetune_all(opened.folder(1), opened.folder(2), Recipe.of(opened.profile))
-
-
-def imagine(args: argparse.Namespace) -> None:
-    from c2i_lib.generator import ConceptToImage
-
-    if args.gate is not None and args.best_of is None:
-        raise C2IError("--gate says which candidates of --best-of may be chosen: add --best-of 8, or leave --gate out")
-    if not args.concept.strip():
-        raise C2IError('the concept is empty: give one, such as "a red bicycle"')
-    if args.out.exists() and not args.out.is_dir():
-        raise C2IError(f"--out should be a folder for pictures, but {args.out} is a file: give another name")
-    tool = ConceptToImage(find_run(args.profile, args.run_dir), args.arm)
-    if args.best_of is None:
-        choice, pictures = None, tool.imagine(args.concept, 4 if args.n is None else args.n, args.seed, args.out)
-    else:
-        n = 1 if args.n is None else args.n
-        choice = tool.choose(args.concept, n, args.best_of, args.gate, args.seed, args.out)
-        pictures = choice.pictures
-    for picture in pictures:
-        print(f"{picture.path}  {picture.prompt}{f'  (flagged as {picture.flagged})' if picture.flagged else ''}")
-        if picture.quality is not None:
-            print(f"    chosen by: quality {picture.quality:.3f}, faithfulness {picture.faithfulness:.3f}")
-    if choice:
-        print(choice.note)
 
 
 def images(args: argparse.Namespace) -> None:
@@ -111,33 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(function=finetune)
 
-    command = commands.add_parser(
-        "imagine",
-        parents=[common],
-        help="make pictures of a concept",
-        epilog="The scores that --best-of prints are those of the judges that choose (judges.selection in the "
-        "profile). They say how the pictures compare with each other; only other judges can say how good they are.",
-    )
-    command.add_argument("concept", help='such as "a red bicycle"')
-    command.add_argument("-n", type=int, help="number of pictures (default: 4, with --best-of 1)")
-    command.add_argument(
-        "--best-of",
-        type=int,
-        metavar="N",
-        help="make N pictures and keep the best -n: of those that show the concept well enough, the best looking ones",
-    )
-    command.add_argument(
-        "--gate",
-        type=float,
-        metavar="Q",
-        help="what is well enough for --best-of, 0 to 1: 0 is as well as the worst of N pictures made from the bare "
-        "concept, 0.5 as their median, 1 as the best of them (default: the profile's)",
-    )
-    known = f"{', '.join(ARMS)}, or one of prompts.models"
-    command.add_argument("--arm", default="ft_tags", help=f"who writes the prompt: {known} (default: ft_tags)")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
-    command.set_defaults(function=imagine)
+    tool_commands.add_commands(commands, common)
 
     command = commands.add_parser(
         "images",

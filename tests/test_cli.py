@@ -14,7 +14,7 @@ import papermill
 import pytest
 from PIL import Image
 
-from c2i_lib import survey_commands
+from c2i_lib import survey_commands, tool_commands
 from c2i_lib.cli import main
 from c2i_lib.config import PROFILES_DIR
 from c2i_lib.errors import DamagedStageError
@@ -129,18 +129,21 @@ def test_imagine_writes_pictures(smoke_run, tmp_path, capfd):
     arguments = ["--profile", "smoke", "--run-dir", str(smoke_run), "--out", str(out), "--arm", "base", "-n", "2"]
     assert main(["imagine", "red bicycle", *arguments]) == 0
     lines = capfd.readouterr().out.strip().splitlines()
-    assert [path.name for path in sorted(out.iterdir())] == ["red_bicycle-base-0-0.png", "red_bicycle-base-0-1.png"]
-    assert [read_metadata(path)["arm"] for path in out.iterdir()] == ["base"] * 2
-    assert lines[-2].startswith(f"{out / 'red_bicycle-base-0-0.png'}  red bicycle")
+    paths = sorted(out.iterdir())
+    assert [path.name[:19] for path in paths] == ["red_bicycle-base-0-", "red_bicycle-base-1-"]
+    assert [read_metadata(path)["arm"] for path in paths] == ["base"] * 2
+    told = [line for line in lines if line.startswith(str(out))]
+    assert told[0].startswith(f"{paths[0]}  red bicycle") and len(told) == 2
 
 
 @pytest.mark.notebooks
 def test_imagine_chooses_the_best_and_says_how(smoke_run, tmp_path, capfd):
     run = ["--profile", "smoke", "--run-dir", str(smoke_run), "--arm", "concept_only"]  # which needs no writing model
     assert main(["imagine", "red bicycle", *run, "--best-of", "3", "--out", str(tmp_path)]) == 0
-    path, scores, note = capfd.readouterr().out.strip().splitlines()[-3:]
+    lines = [line for line in capfd.readouterr().out.strip().splitlines() if not line.startswith("    note: ")]
+    path, scores, note = lines[-3:]
     (saved,) = tmp_path.iterdir()  # one, where -n is not given
-    assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-concept_only-0-")
+    assert re.fullmatch(rf"{saved}  red bicycle.*", path) and saved.name.startswith("red_bicycle-concept_only-")
     assert re.fullmatch(r"    chosen by: quality -?\d+\.\d{3}, faithfulness -?\d\.\d{3}", scores)
     assert re.match(r"[0-3] of 3 candidates passed the gate \(faithfulness .*, quantile 0.5 of the bare concept", note)
 
@@ -217,7 +220,7 @@ PROFILES = {
     "deep": b"[" * 5000,
     "digits": b"seed: " + b"9" * 5000,
     "climbs": SMOKE.replace("name: smoke", "name: ../evil").encode(),
-    "twice": SMOKE.replace("  steps: 8\n", "  steps: 8\n  steps: 9\n").encode(),
+    "twice": SMOKE.replace("  steps: 4\n", "  steps: 4\n  steps: 9\n").encode(),
 }
 
 
@@ -256,6 +259,18 @@ PROFILES = {
         ("imagine cat --run-dir RUN --out FILE", "--out should be a folder for pictures"),
         ("imagine \udcff --run-dir RUN", "expected UTF-8, found '\\udcff'"),
         ("imagine EMPTY --run-dir RUN", "the concept is empty"),
+        ("imagine BOOK --run-dir RUN", "at most 1,000 characters, found 53,999 (9,000 words)"),
+        ("write BOOK --run-dir RUN", "at most 1,000 characters, found 53,999 (9,000 words)"),
+        ("write --run-dir RUN", "expected a concept, such as"),
+        ("write cat --concepts FILE --run-dir RUN", "or --concepts FILE: give one of the two"),
+        ("write --concepts FILE --run-dir RUN", "FILE should have a concept a line, found none"),
+        ("write --concepts NOWHERE --run-dir RUN", "NOWHERE"),
+        ("write --concepts no_utf8 --run-dir RUN", "should be UTF-8 text with a concept a line"),
+        ("write cat --length 0 --run-dir RUN", "length should be 1 to 500 tokens, found 0"),
+        ("write cat --keep tree --ban Tree --run-dir RUN", "'tree' is wanted, and it has the banned 'Tree'"),
+        ("render --run-dir RUN", "expected a file of prompts"),
+        ("render FILE --run-dir RUN", "FILE should be the JSON of c2i write --json, found no JSON"),
+        ("render FILE --out FILE --run-dir RUN", "--out should be a folder for pictures"),
         ("imagine SPACE --run-dir RUN", "the concept is empty"),
         ("survey import --run-dir RUN \udcff.csv", "expected UTF-8"),
     ],
@@ -268,7 +283,9 @@ def test_an_ordinary_mistake_is_told_in_one_message(arguments, expected, fails, 
     for name, content in PROFILES.items():
         Path(f"{name}.yaml").write_bytes(content)
     words = [
-        f"{word}.yaml" if word in PROFILES else {"EMPTY": "", "SPACE": " \t"}.get(word, word)
+        f"{word}.yaml"
+        if word in PROFILES
+        else {"EMPTY": "", "SPACE": " \t", "BOOK": " ".join(["words"] * 9000)}.get(word, word)
         for word in arguments.split(" ")
     ]
     if words[0] == "run" and "--profile" not in words:
@@ -297,7 +314,8 @@ def test_what_the_system_forbids_is_told_with_its_path(arguments, fails, tmp_pat
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "run"))
 
     monkeypatch.setattr("c2i_lib.cli.find_run", forbidden)
-    monkeypatch.setattr(survey_commands, "find_run", forbidden)
+    for module in (survey_commands, tool_commands):
+        monkeypatch.setattr(module, "find_run", forbidden)
     message = fails(*arguments, "--run-dir", tmp_path / "run")
     assert "Permission denied" in message and str(tmp_path / "run") in message and "you may read or write it" in message
 
@@ -340,7 +358,7 @@ def test_help_lists_the_commands(capfd):
         main(["--help"])
     assert stop.value.code == 0
     text = capfd.readouterr().out
-    assert all(f"    {command} " in text for command in ("run", "imagine", "status", "survey"))
+    assert all(f"    {command} " in text for command in ("run", "write", "render", "imagine", "status", "survey"))
 
 
 def test_the_module_runs_as_a_program(tmp_path):

@@ -1,5 +1,6 @@
 """The tool, on the checkpoints of a finished run."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,10 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from c2i_lib import generator
 from c2i_lib.config.prompts import PromptModel
 from c2i_lib.errors import C2IError
-from c2i_lib.generator import ConceptToImage
+from c2i_lib.generator import ConceptToImage, Wishes, choosing, rendering, writing
 from c2i_lib.models.judges import load_judge
 from c2i_lib.run.places import open_run
 from c2i_lib.stages.images import read_metadata, render_and_flag, to_pixels
@@ -31,9 +31,8 @@ def tool(run):
 
 def test_imagine_saves_n_pictures_that_know_how_they_were_made(tool, tmp_path):
     pictures = tool.imagine("a red bicycle", 3, seed=1, out_dir=tmp_path)
-    assert [picture.path.name for picture in pictures] == [
-        f"a_red_bicycle-ft_tags-1-{number}.png" for number in range(3)
-    ]
+    for number, picture in enumerate(pictures):
+        assert re.fullmatch(rf"a_red_bicycle-ft_tags-{number}-[0-9a-f]{{8}}\.png", picture.path.name)
     assert len({picture.seed for picture in pictures}) == 3
     for picture in pictures:
         assert picture.prompt.startswith("a red bicycle")
@@ -157,11 +156,11 @@ def test_the_bare_concept_passes_its_own_gate(run):
 
 
 def test_chosen_pictures_know_the_command_that_chooses_them_again(tool, plain, tmp_path):
-    tool.imagine("cat", BEST_OF, SEED, tmp_path / "plain")
+    names = [picture.path.name for picture in tool.imagine("cat", BEST_OF, SEED, tmp_path / "plain")]
     pictures = tool.imagine("cat", 2, SEED, tmp_path / "best", best_of=BEST_OF, gate=0.25)
     assert sorted(tmp_path.glob("best/*")) == sorted(picture.path for picture in pictures)
     for picture, place in zip(pictures, places(pictures, plain), strict=True):
-        assert picture.path.name == f"cat-ft_tags-{SEED}-{place}.png"
+        assert picture.path.name == names[place]
         found, before = read_metadata(picture.path), read_metadata(tmp_path / "plain" / picture.path.name)
         command = ["imagine", "cat", "--arm", "ft_tags", "-n", "2", "--best-of", "4", "--gate", "0.25", "--seed", "3"]
         assert found == {**before, "best_of": BEST_OF, "gate": 0.25, "command": command}
@@ -196,8 +195,8 @@ def scripted(monkeypatch):
 
             return SimpleNamespace(score=score)
 
-        monkeypatch.setattr(generator, "render_and_flag", render)
-        monkeypatch.setattr(generator, "load_judge", judge)
+        monkeypatch.setattr(rendering, "render_and_flag", render)
+        monkeypatch.setattr(choosing, "load_judge", judge)
         return rendered
 
     return script
@@ -227,6 +226,16 @@ def test_the_best_in_quality_of_those_that_pass_the_gate_come_first(
     assert rendered == [([picture.prompt for picture in plain], seeds), (["cat"] * BEST_OF, seeds)]
 
 
+def test_the_best_is_chosen_of_candidates_as_they_are_wished_for(tool, scripted, tmp_path):
+    rendered, wishes = scripted(), Wishes(keep="tree", style="art")
+    choice = tool.choose("cat", 1, BEST_OF, 0, SEED, tmp_path, wishes, "dog")
+    assert all("tree" in prompt and prompt.endswith(", art") for prompt in rendered[0][0])
+    assert rendered[1][0] == ["cat"] * BEST_OF, "the gate is that of the bare concept"
+    metadata = read_metadata(choice.pictures[0].path)
+    assert metadata["negative_prompt"] == "dog" and metadata["added"]["art"] == "your style"
+    assert metadata["command"][-3:] == ["--keep=tree", "--style=art", "--negative=dog"]
+
+
 def test_flagged_candidates_are_not_chosen(tool, plain, scripted):
     scripted("", "nan", "blank", "", "", "", "unsafe")
     choice = tool.choose("cat", 3, BEST_OF, 0, SEED)
@@ -252,17 +261,13 @@ def test_without_pictures_of_the_bare_concept_the_gate_is_open(tool, plain, scri
 
 
 def test_explicit_prompts_are_chosen_only_where_there_are_no_others(tool, plain, scripted, monkeypatch):
-    write = tool.writer.write
-
-    def write_marked(wanted, n_tokens):
-        prompts = zip(wanted, write(wanted, n_tokens), strict=True)
-        return [replace(prompt, explicit=one.sample > 0) for one, prompt in prompts]
-
-    monkeypatch.setattr(tool.writer, "write", write_marked)
+    monkeypatch.setattr(writing, "is_explicit", lambda texts, words: np.arange(len(texts)) > 0)
     scripted()
-    assert places(tool.imagine("cat", 3, SEED, best_of=BEST_OF), plain) == [0]
+    (picture,) = tool.imagine("cat", 3, SEED, best_of=BEST_OF)
+    assert places([picture], plain) == [0] and picture.flagged == ""
     scripted("blank", "", "nan")
-    assert places(tool.imagine("cat", 3, SEED, best_of=BEST_OF), plain) == [1, 3]
+    pictures = tool.imagine("cat", 3, SEED, best_of=BEST_OF)
+    assert places(pictures, plain) == [1, 3] and {picture.flagged for picture in pictures} == {"explicit"}
 
 
 @pytest.mark.parametrize(("n", "best_of"), [(3, 2), (0, 2), (1, 0)])

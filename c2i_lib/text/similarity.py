@@ -6,28 +6,45 @@ In: texts. Out: a table, or shares. Ignored: which arm wrote them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+
+from c2i_lib.text.concepts import words_in
+
+
+class CaptionIndex:
+    """Captions by their wording: TF-IDF vectors of character 3- to 5-grams."""
+
+    def __init__(self, captions: Sequence[str]):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.captions = captions
+        self.vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
+        self.matrix = self.vectorizer.fit_transform(captions)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All words of the captions, in lower case."""
+        return frozenset(word for caption in self.captions for word in words_in(caption))
+
+    def nearest(self, text: str, n: int = 1) -> list[tuple[str, float]]:
+        """The ``n`` captions most like ``text``, the nearest first, each with its similarity: the cosine."""
+        similarities = (self.matrix @ self.vectorizer.transform([text]).T).toarray().ravel()
+        best = [similarities.argmax()] if n == 1 else np.argsort(-similarities, kind="stable")[:n]
+        return [(self.captions[index], round(float(similarities[index]), 4)) for index in best]
 
 
 def nearest_captions(texts: Sequence[str], captions: Sequence[str]) -> pd.DataFrame:
     """For each text the training caption most like it: ``nearest_caption, similarity, copied``.
 
-    ``similarity`` is the cosine of TF-IDF vectors of character 3- to 5-grams; ``copied`` says that the text is
-    one of ``captions``, case and spaces aside.
+    ``similarity`` is that of ``CaptionIndex``; ``copied`` says that the text is one of ``captions``, case and spaces
+    aside.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
-    matrix = vectorizer.fit_transform(captions)
+    index = CaptionIndex(captions)
     known = {" ".join(caption.lower().split()) for caption in captions}
-    rows = []
-    for text in texts:
-        similarities = (matrix @ vectorizer.transform([text]).T).toarray().ravel()
-        best = int(similarities.argmax())
-        copied = " ".join(text.lower().split()) in known
-        rows.append((captions[best], round(float(similarities[best]), 4), copied))
+    rows = [(*index.nearest(text)[0], " ".join(text.lower().split()) in known) for text in texts]
     return pd.DataFrame(rows, columns=["nearest_caption", "similarity", "copied"])
 
 

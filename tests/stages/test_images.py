@@ -59,7 +59,7 @@ def test_every_prompt_gets_its_picture_and_its_metadata(prompts_file, tmp_path, 
         "replicate": 1,
         "concept": "cat",
     }
-    expected |= {"steps": 3, "guidance": 4.0, "size": 16, "negative_prompt": "", "precision": "fp32", "flagged": ""}
+    expected |= {"steps": 3, "guidance": 3.0, "size": 16, "negative_prompt": "", "precision": "fp32", "flagged": ""}
     expected |= {"scheduler": "dpm++", "scheduler_class": "DPMSolverMultistepScheduler", "revision": None}
     assert expected.items() <= metadata.items()
     assert metadata["model"] == tiny_profile.images.model and metadata["profile"] == "smoke"

@@ -14,6 +14,7 @@ from c2i_lib.run import pipeline
 from c2i_lib.stages.images import (
     describe,
     generate_images,
+    generation_parameters,
     picture_metadata,
     read_images,
     read_metadata,
@@ -37,6 +38,32 @@ def test_metadata_and_pixels_survive_the_png(tmp_path):
     save_png(picture(), tmp_path / "image.png", metadata)
     assert read_metadata(tmp_path / "image.png") == metadata
     assert np.abs(read_images([tmp_path / "image.png"])[0] / 255 - picture()).max() <= 0.5 / 255 + 1e-9
+
+
+def test_other_tools_read_how_a_picture_was_made(tmp_path, metadata):
+    """The chunk ``parameters``, as Automatic1111's web UI writes it: its last line is parsed by commas."""
+    settings = {"steps": 8, "scheduler": "euler_a", "guidance": 7.5, "size": 512, "model": "somebody/sd, turbo"}
+    save_png(
+        picture(), tmp_path / "a.png", metadata | settings | {"prompt": "café ☕", "negative_prompt": "blurry, dark"}
+    )
+    lines = Image.open(tmp_path / "a.png").info["parameters"].splitlines()
+    last = 'Steps: 8, Sampler: Euler a, CFG scale: 7.5, Seed: 4, Size: 512x512, Model: "sd, turbo"'
+    assert lines == ["café ☕", "Negative prompt: blurry, dark", last]
+    plain = generation_parameters(metadata | settings | {"scheduler": "dpm++", "model": "embedded:scenes"})
+    assert plain.splitlines()[1:] == [last.replace("Euler a", "DPM++ 2M").replace('"sd, turbo"', "embedded-scenes")]
+
+
+def test_a_picture_of_which_little_is_known_has_no_parameters(tmp_path):
+    save_png(picture(), tmp_path / "a.png", {"prompt": "a cat", "seed": 1})
+    assert "parameters" not in Image.open(tmp_path / "a.png").info
+
+
+def test_lists_and_tables_are_described_in_words(tmp_path, metadata):
+    save_png(
+        picture(), tmp_path / "a.png", metadata | {"notes": ["cut off: tree", "b"], "added": {"flat": "your style"}}
+    )
+    lines = describe(tmp_path / "a.png").splitlines()
+    assert f"{'notes':<16} cut off: tree; b" in lines and f"{'added':<16} flat: your style" in lines
 
 
 def test_nan_pixels_are_saved_as_black(tmp_path):
@@ -102,7 +129,7 @@ def test_the_command_of_a_picture_makes_it_again(smoke_run, tmp_path, capfd):
     run = ["--profile", "smoke", "--run-dir", str(smoke_run)]
     imagine = ["imagine", "red bicycle", *run, "--arm", "concept_only", "-n", "3", "--seed", "5"]
     assert main([*imagine, "--out", str(tmp_path / "first")]) == 0
-    wanted = tmp_path / "first" / "red_bicycle-concept_only-5-1.png"
+    wanted = next((tmp_path / "first").glob("red_bicycle-concept_only-1-*.png"))
     capfd.readouterr()
     assert main(["status", "--image", str(wanted)]) == 0, "it knows its run"
     command = shlex.split(capfd.readouterr().out.strip().splitlines()[-1])

@@ -3,7 +3,7 @@
 import pytest
 from tiny_models import CAPTIONS
 
-from c2i_lib.text.similarity import diversity, nearest_captions
+from c2i_lib.text.similarity import CaptionIndex, diversity, nearest_captions
 
 
 def test_the_nearest_caption_is_the_most_similar_one():
@@ -12,6 +12,14 @@ def test_the_nearest_caption_is_the_most_similar_one():
     assert table["similarity"][1] == pytest.approx(1, abs=1e-3)
     assert 0 < table["similarity"][0] < 1
     assert table["similarity"][2] == 0
+
+
+def test_an_index_gives_the_nearest_captions_in_order_and_knows_their_words():
+    index = CaptionIndex(CAPTIONS)
+    found = index.nearest("a red bicycle", 3)
+    assert found[0][0] == CAPTIONS[0] and [value for _, value in found] == sorted(dict(found).values(), reverse=True)
+    assert found[:1] == index.nearest("a red bicycle")
+    assert {"bicycle", "background", "a"} < index.words and "motorcycle" not in index.words
 
 
 def test_copied_means_a_caption_word_for_word():

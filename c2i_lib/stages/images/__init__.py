@@ -21,13 +21,22 @@ from c2i_lib.config import Images
 from c2i_lib.models.distributed import Processes, stage_of_all
 from c2i_lib.records.files import seed_of, sha256_of, write_table
 from c2i_lib.records.stage import read_table
-from c2i_lib.stages.images.pictures import describe, picture_metadata, read_images, read_metadata, save_png, to_pixels
+from c2i_lib.stages.images.pictures import (
+    describe,
+    generation_parameters,
+    picture_metadata,
+    read_images,
+    read_metadata,
+    save_png,
+    to_pixels,
+)
 from c2i_lib.stages.images.pipelines import flag, load_pipeline, precision_of, render, render_and_flag
 
 __all__ = [
     "describe",
     "flag",
     "generate_images",
+    "generation_parameters",
     "image_seed",
     "load_pipeline",
     "picture_metadata",

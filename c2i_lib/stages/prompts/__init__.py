@@ -20,17 +20,24 @@ from c2i_lib.models.language_model import load_language_model, load_tokenizer, p
 from c2i_lib.records.files import hash_of, seed_of, write_json, write_table
 from c2i_lib.records.stage import Stage, read_table
 from c2i_lib.stages.prompts.recipe import Recipe
+from c2i_lib.stages.prompts.window import Window
+from c2i_lib.stages.prompts.wishes import NO_WISHES, Finished, Wishes, finish
 from c2i_lib.stages.prompts.writer import Prompt, PromptRequest, Writer
 from c2i_lib.study import FINETUNED_ARMS
 from c2i_lib.text.similarity import nearest_captions
 
 __all__ = [
+    "NO_WISHES",
     "PROMPT_COLUMNS",
     "SAMPLE_COLUMNS",
+    "Finished",
     "Prompt",
     "PromptRequest",
     "Recipe",
+    "Window",
+    "Wishes",
     "Writer",
+    "finish",
     "generate_prompts",
     "write_arm",
     "write_samples",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.prompts.wishes import NO_WISHES, Wishes
 from c2i_lib.text.embeddings import embed_texts
 
 
@@ -24,8 +25,10 @@ class Lookup:
         self.keys, self.captions = list(first), list(first.values())
         self.embeddings = embed_texts(self.captions)
 
-    def nearest(self, concept: str, index: int) -> str:
+    def nearest(self, concept: str, index: int, wishes: Wishes = NO_WISHES) -> str:
         """The caption nearest to ``concept`` (``index`` 0), the next one, and so on.
+
+        Captions with all words to keep come first, and those with a banned word are left out.
 
         A caption that is the concept alone, with an article or not, is left out: it would be the arm ``concept_only``.
         Raises ``C2IError`` when there are not so many captions.
@@ -34,6 +37,9 @@ class Lookup:
         bare = {name, f"a {name}", f"an {name}", f"the {name}"}
         order = (self.embeddings @ embed_texts([concept])[0]).argsort(descending=True, stable=True).tolist()
         order = [caption for caption in order if self.keys[caption] not in bare]
+        if wishes.keep or wishes.ban:
+            order = [caption for caption in order if not wishes.breaks(self.captions[caption])]
+            order.sort(key=lambda caption: len(wishes.lacks(self.captions[caption])))
         if index >= len(order):
             raise C2IError(
                 f"{len(order)} captions are too few for prompt {index + 1} of {concept!r}: give more captions"

@@ -134,13 +134,15 @@ class Sampler:
         settings: Prompts,
         n_least: int = 0,
         not_first: Sequence[int] = (),
+        more: Sequence[LogitsProcessor] = (),
     ) -> list[list[int]]:
         """Up to ``n_new`` tokens after each of ``rows``, which must be equally long; the end token is kept.
 
-        ``n_least``: no end before so many tokens. ``not_first``: tokens that cannot come first.
+        ``n_least``: no end before so many tokens. ``not_first``: tokens that cannot come first. ``more``: other limits,
+        each of which knows a row's tokens alone.
         """
         ids = torch.tensor(rows, device=self.model.device)
-        limits = self._limits(ids, n_least, not_first)
+        limits = self._limits(ids, n_least, not_first, more)
         sampling = SeededSampling(seeds, ids.shape[1], settings, self.eos, self.exact, limits)
         output = self.model.generate(
             ids,
@@ -161,6 +163,7 @@ class Sampler:
         length_penalty: float,
         n_least: int = 0,
         not_first: Sequence[int] = (),
+        more: Sequence[LogitsProcessor] = (),
     ) -> list[list[int]]:
         """The ``n_beams`` best continuations of one row by beam search, the best first. No chance is in it."""
         ids = torch.tensor([row], device=self.model.device)
@@ -172,14 +175,15 @@ class Sampler:
             num_beams=n_beams,
             num_return_sequences=n_beams,
             length_penalty=length_penalty,
-            logits_processor=self._limits(ids, n_least, not_first),
+            logits_processor=self._limits(ids, n_least, not_first, more),
         )
         return output[:, ids.shape[1] :].tolist()
 
-    def _limits(self, ids: torch.Tensor, n_least: int, not_first: Sequence[int]) -> LogitsProcessorList:
+    def _limits(self, ids: torch.Tensor, n_least: int, not_first: Sequence[int], more=()) -> LogitsProcessorList:
         limits, n_read = LogitsProcessorList(), ids.shape[1]
         if n_least:
             limits.append(MinNewTokensLengthLogitsProcessor(n_read, n_least, self.eos, device=str(ids.device)))
         if len(not_first):
             limits.append(SuppressTokensAtBeginLogitsProcessor(list(not_first), n_read))
+        limits.extend(more)
         return limits

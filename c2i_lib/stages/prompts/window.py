@@ -35,21 +35,26 @@ class Window:
         """The tokens of ``text``, with begin and end tokens."""
         return len(self.tokenizer(text, truncation=False).input_ids)
 
-    def fit(self, text: str) -> dict[str, object]:
+    def fit(self, text: str, tail: str = "") -> dict[str, object]:
         """``text, n_tti_tokens, cut``: as many words as fit, or as many characters where the first word alone does not.
 
         A word may hold apostrophes and hyphens; punctuation such as a comma does not end a prompt that was cut.
+        ``tail`` comes after it and is never cut: there must be room for it.
         """
-        if self.count(text) <= self.size:
-            return {"text": text, "n_tti_tokens": self.count(text), "cut": False}
+        if self.count(text + tail) <= self.size:
+            return {"text": text + tail, "n_tti_tokens": self.count(text + tail), "cut": False}
         ends = [match.end() for match in re.finditer(r"\w+(?:['’-]\w+)*", text)]
         # Vowel signs, as of Devanagari, are no \w and belong to the letter before them.
         ends = [end for end in ends if not category(text[end : end + 1] or " ").startswith("M")]
-        if not ends or self.count(text[: ends[0]]) > self.size:
+        if not ends or self.count(text[: ends[0]] + tail) > self.size:
             ends = list(range(ends[0] if ends else len(text)))
         low, high = 0, len(ends) - 1  # the last end that fits lies between them
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.count(text[: ends[middle]]) <= self.size else (low, middle - 1)
-        beginning = text[: ends[low]]
+            low, high = (middle, high) if self.count(text[: ends[middle]] + tail) <= self.size else (low, middle - 1)
+        beginning = text[: ends[low]] + tail
         return {"text": beginning, "n_tti_tokens": self.count(beginning), "cut": True}
+
+    def note(self, cut: str) -> str:
+        """What to tell a person about ``cut``, which did not fit."""
+        return f"the TTI model sees {self.size} tokens, so this was cut off: {cut}"

@@ -18,10 +18,12 @@ from c2i_lib.config import PromptModel
 from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of
+from c2i_lib.stages.prompts.banning import BannedWords
 from c2i_lib.stages.prompts.lookup import Lookup
 from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.sampling import Sampler
 from c2i_lib.stages.prompts.window import Window
+from c2i_lib.stages.prompts.wishes import NO_WISHES, Wishes
 from c2i_lib.study import ARMS, FINETUNED_ARMS
 from c2i_lib.text.explicit import is_explicit, read_words
 from c2i_lib.text.noun_phrases.topics import topic_tag
@@ -108,62 +110,84 @@ class Writer:
         return len(self.tokenizer(front, add_special_tokens=False).input_ids) if self.continues else 0
 
     @cached_property
+    def token_texts(self) -> list[str]:
+        """What each token adds to a text; special tokens add nothing."""
+        front = self.tokenizer("a", add_special_tokens=False).input_ids
+        rows = [[*front, token] for token in range(len(self.tokenizer))]
+        texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        n_front = len(self._decode(front))
+        return [text[n_front:] for text in texts]
+
+    @cached_property
     def word_parts(self) -> list[int]:
         """Tokens that, right after the concept, would or could make another word of it: "flag" and "ging".
 
         All but the end token and those that begin with a space or with a character that closes a word. Special tokens
         are among them, because they leave no trace, and the token after them would stand next to the concept.
         """
-        front = self.tokenizer("a", add_special_tokens=False).input_ids
-        n_front, n_tokens = len(self._decode(front)), len(self.tokenizer)
         n_logits = self.sampler.model.get_output_embeddings().weight.shape[0]  # may be more than there are tokens
-        rows = [[*front, token] for token in range(n_tokens)]
-        texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        first = [text[n_front : n_front + 1] for text in texts]
+        first = [text[:1] for text in self.token_texts]
         closing = {token for token, char in enumerate(first) if char.isspace() or (char and char in _CLOSING)}
         return sorted(set(range(n_logits)) - closing - {self.tokenizer.eos_token_id})
 
     def write(
         self, requests: Sequence[PromptRequest], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
     ) -> list[Prompt]:
+        """A prompt for each request, as ``draw`` gives them, fitted to the TTI model's window."""
+        prompts = self.draw(requests, n_tokens, on_written=on_written)
+        return [replace(prompt, **self.window.fit(prompt.text)) for prompt in prompts]
+
+    def draw(
+        self,
+        requests: Sequence[PromptRequest],
+        n_tokens: int,
+        wishes: Wishes = NO_WISHES,
+        on_written: Callable[[int], object] = lambda n: None,
+    ) -> list[Prompt]:
         """A prompt for each request, in their order, ``n_tokens`` tokens long at most; two follow the concept.
 
-        A prompt depends on arm, concept, sample number and seed alone. One with a word of the blacklist, or without any
-        word, is written again with a seed derived from its own, ``prompts.max_redraws`` times at most; one that still
-        is explicit is kept and marked. Beam search has nothing to draw, so its prompts are only marked.
-        ``on_written`` is called with the number of prompts that each batch has brought.
+        A prompt depends on arm, concept, sample number, seed and wishes alone. One with a word of the blacklist, or
+        without any word, or without a word to keep, is written again with a seed derived from its own,
+        ``prompts.max_redraws`` times at most; of these the best one is taken, and one that still is explicit
+        is marked. Beam search has nothing to draw, so its prompts are only marked. ``on_written`` is called with the
+        number of prompts that each batch has brought.
         """
-        prompts = self._write(requests, n_tokens, on_written)
+        prompts = self._write(requests, n_tokens, wishes, on_written)
         for attempt in range(1, self.settings.max_redraws + 1):
-            redo = [index for index, prompt in enumerate(prompts) if prompt.explicit or not prompt.text]
+            redo = [index for index, prompt in enumerate(prompts) if any(_faults(prompt, wishes))]
             if not redo or self.sampler is None or (self.own and self.own.num_beams > 1):
                 break
             again = [replace(requests[index], seed=seed_of(requests[index].seed, "redraw", attempt)) for index in redo]
-            for index, prompt in zip(redo, self._write(again, n_tokens), strict=True):
-                prompts[index] = replace(prompt, redrawn=attempt)
-        return [replace(prompt, **self.window.fit(prompt.text)) for prompt in prompts]
+            for index, prompt in zip(redo, self._write(again, n_tokens, wishes), strict=True):
+                better = min(prompt, prompts[index], key=lambda one: _faults(one, wishes))
+                prompts[index] = replace(better, redrawn=attempt)
+        return prompts
 
     def _write(
-        self, requests: Sequence[PromptRequest], n_tokens: int, on_written: Callable[[int], object] = lambda n: None
+        self,
+        requests: Sequence[PromptRequest],
+        n_tokens: int,
+        wishes: Wishes,
+        on_written: Callable[[int], object] = lambda n: None,
     ) -> list[Prompt]:
         if self.sampler is None:
-            prompts = [self._without_model(request) for request in requests]
+            prompts = [self._without_model(request, wishes) for request in requests]
             on_written(len(requests))
         elif self.own and self.own.num_beams > 1:
-            prompts = self._write_beams(requests, n_tokens, on_written)
+            prompts = self._write_beams(requests, n_tokens, wishes, on_written)
         else:
-            prompts = self._write_samples(requests, n_tokens, on_written)
+            prompts = self._write_samples(requests, n_tokens, wishes, on_written)
         flags = is_explicit([prompt.text for prompt in prompts], self.words).tolist()
         return [replace(prompt, explicit=flag) for prompt, flag in zip(prompts, flags, strict=True)]
 
-    def _without_model(self, request: PromptRequest) -> Prompt:
+    def _without_model(self, request: PromptRequest, wishes: Wishes) -> Prompt:
         """The caption that is looked up, or the bare concept."""
-        text = self.captions.nearest(request.concept, request.sample) if self.captions else request.concept
+        text = self.captions.nearest(request.concept, request.sample, wishes) if self.captions else request.concept
         return Prompt(text, len(self.tokenizer(text).input_ids), True)
 
-    def _write_samples(self, requests, n_tokens, on_written) -> list[Prompt]:
+    def _write_samples(self, requests, n_tokens, wishes, on_written) -> list[Prompt]:
         """All prompts together, in batches of rows that are equally long: no row is padded."""
-        groups = defaultdict(list)
+        groups, limits = defaultdict(list), self._limits(wishes)
         for index, request in enumerate(requests):
             row = self.reads(request.concept)
             groups[len(row), self._n_new(request.concept, n_tokens)].append((index, row))
@@ -172,16 +196,16 @@ class Writer:
             for start in range(0, len(group), self.settings.batch_size):
                 indices, rows = zip(*group[start : start + self.settings.batch_size], strict=True)
                 seeds = [requests[index].seed for index in indices]
-                new = self.sampler.sample(rows, seeds, n_new, self.settings, *self._limits())
+                new = self.sampler.sample(rows, seeds, n_new, self.settings, *limits)
                 for index, row, tokens in zip(indices, rows, new, strict=True):
                     prompts[index] = self._prompt(requests[index].concept, row, tokens)
                 on_written(len(indices))
         return [prompts[index] for index in range(len(requests))]
 
-    def _write_beams(self, requests, n_tokens, on_written) -> list[Prompt]:
+    def _write_beams(self, requests, n_tokens, wishes, on_written) -> list[Prompt]:
         """One search per concept, in a call of its own, which nothing else can touch. Sample n is the n-th beam."""
         beams: dict[str, list[list[int]]] = {}
-        prompts = []
+        prompts, limits = [], self._limits(wishes)
         for request in requests:
             concept, sample = request.concept, request.sample
             if sample >= self.own.num_beams:
@@ -192,7 +216,7 @@ class Writer:
             row = self.reads(concept)
             if concept not in beams:
                 search = (self._n_new(concept, n_tokens), self.own.num_beams, self.own.length_penalty)
-                beams[concept] = self.sampler.beams(row, *search, *self._limits())
+                beams[concept] = self.sampler.beams(row, *search, *limits)
             prompts.append(self._prompt(concept, row, beams[concept][sample]))
             on_written(1)
         return prompts
@@ -202,11 +226,13 @@ class Writer:
         given = self.own.max_new_tokens if self.own else None
         return given or max(2, n_tokens - self.count(concept))
 
-    def _limits(self) -> tuple[int, list[int]]:
-        """How many tokens must follow (a prompt without any would be none), and which ones cannot be the first."""
+    def _limits(self, wishes: Wishes) -> tuple[int, list[int], list[BannedWords]]:
+        """How many tokens must follow (a prompt without any would be none), which ones cannot be the first, and what
+        makes banned words impossible."""
+        banned = [BannedWords(wishes.ban, self.token_texts, self._decode)] if wishes.ban else []
         if not self.continues:
-            return 2, []
-        return 0, self.word_parts if self.settings.whole_concept else []
+            return 2, [], banned
+        return 0, self.word_parts if self.settings.whole_concept else [], banned
 
     def _prompt(self, concept: str, row: Sequence[int], tokens: list[int]) -> Prompt:
         ended = self.tokenizer.eos_token_id in tokens
@@ -218,3 +244,8 @@ class Writer:
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _faults(prompt: Prompt, wishes: Wishes) -> tuple[bool, int, int]:
+    """What is wrong with a prompt, the worst first; the prompt is good where all of it is 0."""
+    return prompt.explicit or not prompt.text, len(wishes.breaks(prompt.text)), len(wishes.lacks(prompt.text))
