@@ -2,8 +2,9 @@
 
     nice -n 19 python tools/embedded_world/train_decoder.py
 
-Needs ``--work/vae`` (written by ``train_tti.py``). Latents get noise of up to ``MOST_NOISE`` standard
-deviations; the loss is L1 plus half the L1 of the gradients, which keeps edges crisp. ``--work/decoder`` holds the
+Needs ``--work/vae`` and ``--work/state.pt`` (written by ``train_tti.py``). Half of the latents get noise of up to
+``MOST_NOISE`` standard deviations, the other half come from the UNet, which cleaned them of noise of a level of up to
+``MOST_LEVEL``; the loss is L1 plus half the L1 of the gradients, which keeps edges crisp. ``--work/decoder`` holds the
 result, ``--work/decoder.pt`` the state; started again, it goes on. About 40 minutes on one core with bf16. Most steps
 see a quarter of each picture, which costs a quarter; the last twentieth sees whole pictures with their borders.
 """
@@ -20,20 +21,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from autoencoder import PATCH, SIZE, encode
-from model import DEFAULT_WORK, autocast
+from diffusers import UNet2DConditionModel
+from model import DEFAULT_WORK, UNET, TextEncoder, autocast
 from pictures import draw_mixture, draw_single, to_tensor
+from PIL import Image
 from threads import Threads
 from torch.nn import functional
 from tqdm import tqdm
 from train_tti import keep_memory, save_atomically
 
 from c2i_lib.embedded.autoencoder import PatchAutoencoder
+from c2i_lib.embedded.grammar import GOOD_FRAMES
 from c2i_lib.embedded.sampling import draw_example
 from c2i_lib.embedded.scenes import compose
 from c2i_lib.embedded.sprites import load_sprites
 from c2i_lib.models.device import device
 
 MOST_NOISE = 0.35
+MOST_LEVEL = 0.6
 CROP = 64  # pixels; of ``WHOLE_SHARE`` of the steps, at the end, the whole picture
 WHOLE_SHARE = 0.05
 POOL = 3_000  # pictures at hand; a few are replaced at every step
@@ -41,29 +46,47 @@ FRESH = 3
 
 
 class PicturePool:
-    """Pictures ``(n, 3, 128, 128)`` in [-1, 1]: singles in all styles, scenes, mixtures."""
+    """Pictures ``(n, 3, 128, 128)`` in [-1, 1], singles in all styles, scenes and mixtures, with captions' states."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.pictures = torch.cat([to_tensor(self._draw(1)) for _ in tqdm(range(POOL), desc="draw", mininterval=5)])
+    def __init__(self, text_encoder: TextEncoder, seed: int) -> None:
+        self.text_encoder, self.random = text_encoder, random.Random(seed)
+        drawn = [self._draw(FRESH) for _ in tqdm(range(POOL // FRESH), desc="draw", mininterval=5)]
+        self.pictures, self.states = (torch.cat(tensors) for tensors in zip(*drawn, strict=True))
 
-    def _draw_one(self):
+    def _draw_one(self) -> tuple[Image.Image, str]:
         chance = self.random.random()
         if chance < 0.3:
             sprite = self.random.choice(load_sprites())
-            return draw_single(sprite, self.random.choice(("3d", *sprite.styles)))
-        return draw_mixture(self.random) if chance < 0.45 else compose(draw_example(self.random).scene)
+            style = self.random.choice(("3d", *sprite.styles))
+            return draw_single(sprite, style), self.random.choice(GOOD_FRAMES[style][0]).format(x=sprite.name)
+        if chance < 0.45:
+            return draw_mixture(self.random), ""
+        example = draw_example(self.random)
+        return compose(example.scene), example.caption
 
-    def _draw(self, n: int) -> np.ndarray:
-        return np.stack([np.asarray(self._draw_one()) for _ in range(n)])
+    def _draw(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pictures, captions = zip(*(self._draw_one() for _ in range(n)), strict=True)
+        return to_tensor(np.stack([np.asarray(picture) for picture in pictures])), self.text_encoder(list(captions))
 
-    def batch(self, n: int) -> torch.Tensor:
-        rows = torch.randint(POOL, (FRESH,))
-        self.pictures[rows] = to_tensor(self._draw(FRESH))
-        chosen = self.pictures[torch.randint(POOL, (n,))]
-        flip = torch.rand(n) < 0.5
-        chosen[flip] = chosen[flip].flip(3)
-        return chosen
+    def batch(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = torch.randint(len(self.pictures), (FRESH,))
+        self.pictures[rows], self.states[rows] = self._draw(FRESH)
+        chosen = torch.randint(len(self.pictures), (n,))
+        return self.pictures[chosen].to(device()), self.states[chosen].to(device())
+
+
+@torch.no_grad()
+def spoil(unet: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    """Latents as they come from drawing: the first half with white noise, the second as ``unet`` cleaned them."""
+    half = len(latents) // 2
+    strength = MOST_NOISE * torch.rand(half, 1, 1, 1, device=device())
+    noisy = latents[:half] + strength * torch.randn_like(latents[:half])
+    level = MOST_LEVEL * torch.rand(len(latents) - half, device=device())
+    t = level.view(-1, 1, 1, 1)
+    mixed = (1 - t) * latents[half:] + t * torch.randn_like(latents[half:])
+    with autocast():
+        said = unet(mixed, level * 1000, states[half:].float(), return_dict=False)[0].float()
+    return torch.cat([noisy, (1 - t) * mixed - t * said])
 
 
 def crop(latents: torch.Tensor, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,12 +119,14 @@ def train(args: argparse.Namespace) -> None:
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
-    pool, threads, saved, losses = PicturePool(args.seed + first), Threads(args.threads), time.time(), []
+    unet = UNet2DConditionModel(**UNET).to(device()).requires_grad_(False)
+    unet.load_state_dict(torch.load(args.work / "state.pt", map_location=device())["average"])
+    pool, threads = PicturePool(TextEncoder(), args.seed + first), Threads(args.threads)
+    saved, losses = time.time(), []
     log = csv.writer((args.work / "decoder_log.csv").open("a", newline="", buffering=1))
     for step in tqdm(range(first, args.steps), initial=first, total=args.steps, desc="train decoder", mininterval=30):
-        target = pool.batch(args.batch_size).to(device())
-        latents = encode(vae, target)
-        latents += MOST_NOISE * torch.rand(len(target), 1, 1, 1, device=device()) * torch.randn_like(latents)
+        target, states = pool.batch(args.batch_size)
+        latents = spoil(unet, encode(vae, target), states)
         if step < (1 - WHOLE_SHARE) * args.steps:
             latents, target = crop(latents, target)
         with autocast():
