@@ -46,7 +46,7 @@ def pipeline():
 
 def test_the_model_of_scenes_is_an_ordinary_stable_diffusion_pipeline(pipeline):
     assert type(pipeline).__name__ == "StableDiffusionPipeline"
-    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert pipeline.scheduler.config.prediction_type == "sample"
     assert pipeline.tokenizer.model_max_length == PROMPT_TOKENS == 32
     assert pipeline.safety_checker is None
 

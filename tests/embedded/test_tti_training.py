@@ -31,15 +31,17 @@ def noisy(tools):
     return clean, tools.model.add_noise(clean, states, generator)
 
 
-def test_the_scheduler_finds_the_picture_in_what_the_unet_is_asked_to_say(tools, noisy):
-    """Were the target another, training would go well and sampling would draw noise."""
+def test_the_scheduler_takes_what_the_unet_learns_to_say(tools, noisy):
+    """Were noise levels or the UNet's answer meant otherwise, training would go well and drawing would give noise."""
     clean, noisy = noisy
     scheduler = tools.model.make_scheduler()
     scheduler.set_timesteps(20)
     for row, level in enumerate(noisy.level):
         scheduler.sigmas, scheduler._step_index = torch.tensor([level.item(), 0.0]), 0
-        found = scheduler.convert_model_output(noisy.target[row], sample=noisy.latents[row])
-        torch.testing.assert_close(found, clean[row], atol=1e-4, rtol=1e-4)
+        assert torch.equal(scheduler.convert_model_output(clean[row], sample=noisy.latents[row]), clean[row])
+        alpha, sigma = scheduler._sigma_to_alpha_sigma_t(level)
+        noise = (noisy.latents[row] - alpha * clean[row]) / sigma
+        assert abs(noise.mean()) < 0.2 and 0.9 < noise.std() < 1.1
 
 
 def test_two_cores_learn_what_one_learns(tools, noisy, monkeypatch, tmp_path):

@@ -85,8 +85,8 @@ def spoil(unet: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tenso
     t = level.view(-1, 1, 1, 1)
     mixed = (1 - t) * latents[half:] + t * torch.randn_like(latents[half:])
     with autocast():
-        said = unet(mixed, level * 1000, states[half:].float(), return_dict=False)[0].float()
-    return torch.cat([noisy, (1 - t) * mixed - t * said])
+        cleaned = unet(mixed, level * 1000, states[half:].float(), return_dict=False)[0].float()
+    return torch.cat([noisy, cleaned])
 
 
 def crop(latents: torch.Tensor, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
