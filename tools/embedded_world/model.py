@@ -132,7 +132,7 @@ def draw(
 
 
 class Noisy(NamedTuple):
-    """Noisy latents ``(n, c, 8, 8)``, the noise's level ``(n,)`` in [0, 1], captions' states, the latents without noise."""
+    """Noisy latents ``(n, c, 8, 8)``, the noise's level ``(n,)`` in [0, 1], captions' states, and the clean latents."""
 
     latents: torch.Tensor
     level: torch.Tensor
