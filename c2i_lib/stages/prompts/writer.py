@@ -22,9 +22,10 @@ from c2i_lib.stages.prompts.lookup import Lookup
 from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.sampling import Sampler
 from c2i_lib.stages.prompts.window import Window
-from c2i_lib.study import ARMS, FINETUNED_ARMS
+from c2i_lib.study import ARMS, FINETUNED_ARMS, TOPIC_ARMS
 from c2i_lib.text.explicit import is_explicit, read_words
 from c2i_lib.text.noun_phrases.topics import topic_tag
+from c2i_lib.text.quality_tags import BEST
 
 _SLOT = "{concept}"
 _CLOSING = ".,;:!?'\"’”)"  # characters that may follow a word
@@ -88,18 +89,21 @@ class Writer:
     @cached_property
     def continues(self) -> bool:
         """Whether the prompt is the concept and what follows it, or else only what follows."""
-        return self.own.template.endswith(_SLOT) if self.own else self.arm not in ("ft_topic", "retrieved")
+        return self.own.template.endswith(_SLOT) if self.own else self.arm not in (*TOPIC_ARMS, "retrieved")
 
     def reads(self, concept: str) -> list[int]:
         """The tokens that the model goes on from: the concept as the arm saw the beginning of a caption in training.
 
         After bos for ``ft_tags``; after a space for ``ft``, whose captions follow each other in a stream; in the topic
-        tag, which is no part of the prompt, for ``ft_topic``; in its template for an arm of one's own.
+        tag, which is no part of the prompt, for ``ft_topic`` and ``ft_good``, which is asked for the best quality, too;
+        in its template for an arm of one's own.
         """
         if self.own:
             return self.tokenizer(self.own.template.replace(_SLOT, concept)).input_ids
-        front = topic_tag(concept).rstrip() if self.arm == "ft_topic" else " " * (self.arm == "ft") + concept
-        bos = [self.tokenizer.bos_token_id] * (self.arm in ("ft_tags", "ft_topic"))
+        quality = topic_tag(BEST) if self.arm == "ft_good" else ""
+        tags = (topic_tag(concept) + quality).rstrip()
+        front = tags if self.arm in TOPIC_ARMS else " " * (self.arm == "ft") + concept
+        bos = [self.tokenizer.bos_token_id] * (self.arm in ("ft_tags", *TOPIC_ARMS))
         return bos + self.tokenizer(front, add_special_tokens=False).input_ids
 
     def count(self, concept: str) -> int:
