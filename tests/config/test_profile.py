@@ -210,12 +210,18 @@ def test_parse_override_refuses_what_is_no_override(text):
         parse_override(text)
 
 
-def test_arms_are_open_and_the_paper_profile_offers_two():
+def test_only_a_chat_has_a_system_message():
+    with pytest.raises(ProfileError, match=r"models\.mine.*only a chat has; set chat to true"):
+        load_profile("smoke", {"prompts.models": {"mine": {**OWN, "system": "Be short."}}})
+
+
+def test_arms_are_open_and_the_paper_profile_offers_four():
     """A name in prompts.arms is enough; the survey may have it, too."""
     mine = load_profile("smoke", {"prompts.models": {"mine": OWN}, "prompts.arms": ARMS_AND_MINE})
     assert mine.prompts.models["mine"].num_beams == 1
     offered = load_profile("paper").prompts.models
     arms = [*load_profile("paper").prompts.arms, *offered]
-    assert load_profile("paper", {"prompts.arms": arms}).prompts.arms[-2:] == ("magic_prompt", "promptist")
+    assert load_profile("paper", {"prompts.arms": arms}).prompts.arms[-4:] == tuple(offered)
+    assert tuple(offered) == ("magic_prompt", "promptist", "tipo", "rewrite")
     promptist = offered["promptist"]
     assert (promptist.num_beams, promptist.length_penalty, promptist.max_new_tokens) == (8, -1.0, 75)

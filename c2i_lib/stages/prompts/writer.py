@@ -20,6 +20,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of
 from c2i_lib.stages.prompts.lookup import Lookup
+from c2i_lib.stages.prompts.own_arms import SLOT, answer_of, check_chat, opening_of
 from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.sampling import Sampler
 from c2i_lib.stages.prompts.window import Window
@@ -30,7 +31,6 @@ from c2i_lib.text.noun_phrases.topics import topic_tag
 from c2i_lib.text.quality_tags import BEST
 from c2i_lib.text.whole_words import find_whole
 
-_SLOT = "{concept}"
 _CLOSING = ".,;:!?'\"’”)"  # characters that may follow a word
 
 
@@ -89,19 +89,26 @@ class Writer:
             model = (self.own.model, self.own.revision)
         other = self.own and self.own.tokenizer
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(*((other, None) if other else model))
+        if self.own:
+            check_chat(arm, self.own, self.tokenizer)
         self.captions = Lookup(captions) if arm == "retrieved" else None
         self.sampler = None
         if arm not in ("concept_only", "retrieved"):
             self.sampler = Sampler(load_language_model(*model), self.tokenizer.eos_token_id)
-        self.keeps_concept = arm in TOPIC_ARMS  # anywhere in the prompt, verbatim and whole
-        self.ends_phrases = arm in TOPIC_ARMS  # a prompt that is cut ends with its last complete phrase
+        is_chat = self.own is not None and self.own.chat
+        # Anywhere in the prompt, verbatim and whole.
+        self.keeps_concept = arm in TOPIC_ARMS or (self.own is not None and self.own.keep_concept)
+        self.ends_phrases = arm in TOPIC_ARMS or is_chat  # a prompt that is cut ends with its last complete phrase
+        self.space = " " * (arm == "ft" or not (self.continues or is_chat))  # before a concept that comes first
         self.window = Window(recipe.images.model, recipe.images.revision)
         self.words = read_words(recipe.explicit_words)
 
     @cached_property
     def continues(self) -> bool:
         """Whether the prompt is the concept and what follows it, or else only what follows."""
-        return self.own.template.endswith(_SLOT) if self.own else self.arm not in (*TOPIC_ARMS, "retrieved")
+        if self.own:
+            return self.own.template.endswith(SLOT) and not self.own.chat
+        return self.arm not in (*TOPIC_ARMS, "retrieved")
 
     def reads(self, concept: str, concept_first: bool = False) -> list[int]:
         """The tokens that the model goes on from: the concept as the arm saw the beginning of a caption in training.
@@ -112,9 +119,9 @@ class Writer:
         concept.
         """
         if concept_first and not self.continues:
-            return self.reads(concept) + self.tokenizer(f" {concept}", add_special_tokens=False).input_ids
+            return self.reads(concept) + self.tokenizer(self.space + concept, add_special_tokens=False).input_ids
         if self.own:
-            return self.tokenizer(self.own.template.replace(_SLOT, concept)).input_ids
+            return opening_of(self.own, self.tokenizer, concept)
         quality = topic_tag(BEST) if self.arm == "ft_good" else ""
         tags = (topic_tag(concept) + quality).rstrip()
         front = tags if self.arm in TOPIC_ARMS else " " * (self.arm == "ft") + concept
@@ -123,9 +130,8 @@ class Writer:
 
     def count(self, concept: str, concept_first: bool = False) -> int:
         """How many tokens of the prompt are the concept that it goes on from."""
-        front = " " * (self.arm == "ft" or not self.continues) + concept
         begins = self.continues or concept_first
-        return len(self.tokenizer(front, add_special_tokens=False).input_ids) if begins else 0
+        return len(self.tokenizer(self.space + concept, add_special_tokens=False).input_ids) if begins else 0
 
     @cached_property
     def word_parts(self) -> list[int]:
@@ -292,6 +298,7 @@ class Writer:
         if self.ends_phrases and not ended and _is_word(text[-1:]) and _is_word(after[len(text) :][:1] or "a"):
             text = re.sub(r"\S+$", "", text)  # its last word is not whole
         text = concept + text if self.continues or concept_first else text
+        text, ended = answer_of(self.own, text, ended) if self.own else (text, ended)
         return Prompt(" ".join(text.split()), self.count(concept, concept_first) + len(new), ended)
 
     def _decode(self, tokens: Sequence[int]) -> str:
