@@ -195,7 +195,7 @@ class Writer:
         fitted = self._ended(request.concept, replace(prompt, **self.window.fit(prompt.text)))
         if not self._faults(request, fitted)[1]:
             return fitted
-        text = f"{' '.join(request.concept.split())}, {prompt.text}"
+        text = ", ".join(filter(None, (" ".join(request.concept.split()), prompt.text)))
         n_tokens = len(self.tokenizer(text, add_special_tokens=False).input_ids)
         first = replace(prompt, n_tokens=n_tokens, put_first=True, **self.window.fit(text))
         return self._ended(request.concept, first)
