@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-FinetunedArm = Literal["ft", "ft_tags", "ft_topic"]
+FinetunedArm = Literal["ft", "ft_tags", "ft_topic", "ft_good"]
 FINETUNED_ARMS: tuple[str, ...] = get_args(FinetunedArm)
+TOPIC_ARMS = ("ft_topic", "ft_good")  # the concept is a tag before the caption
 ARMS = ("concept_only", "retrieved", "base", *FINETUNED_ARMS)
 QUESTIONS = ("quality", "faithfulness")
 # (μ, s) of base, ft and ft_tags on the latent scale of ``statistics/simulation.py``, fitted to the means and standard

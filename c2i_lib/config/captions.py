@@ -13,6 +13,8 @@ class Captions(Section):
     source: str  # "embedded", a file, folder, glob or URL (.parquet .csv .tsv .jsonl .txt), or "hub:<data set id>"
     revision: str | None = None  # of a hub data set
     text_column: str | None = None  # None: found by name (text or caption, in any case)
+    # Numbers that say how good the picture of a caption is, the more the better, such as LAION's aesthetic; None: none.
+    quality_column: str | None = None  # the embedded world knows its pictures and takes none
     n_finetune: Count
     eval_share: Share  # of n_finetune, kept for evaluation
     n_mining: Count

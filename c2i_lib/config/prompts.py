@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from c2i_lib.config.section import Count, Few, FewOrNone, Section
 
@@ -22,9 +22,19 @@ class PromptModel(Section):
     tokenizer: str | None = None  # None: the model's own
     # Where it ends with the concept, the prompt is the concept and what follows; else only what follows.
     template: Annotated[str, Field(pattern=r"^[^{}]*\{concept\}[^{}]*$")]
+    chat: bool = False  # the template is said in the model's chat format, and the answer's first caption is the prompt
+    system: str | None = None  # of a chat: what stands above it; None: the model's own
+    stop: str | None = None  # what follows it is no part of the prompt, such as a line break
+    keep_concept: bool = False  # a prompt without the concept is drawn again, as those of ft_topic are
     num_beams: Few = 1  # 1: sampled as the other arms are
     length_penalty: Annotated[float, Field(ge=-100, le=100)] = 1.0  # of beam search
     max_new_tokens: Few | None = None  # None: as long as the prompts of the other arms
+
+    @model_validator(mode="after")
+    def _chat_fits(self) -> PromptModel:
+        if self.system is not None and not self.chat:
+            raise ValueError("system is given, which only a chat has; set chat to true, or put it into the template")
+        return self
 
 
 class Prompts(Section):

@@ -23,7 +23,7 @@ STYLE = Path(__file__).parent / "c2i.mplstyle"
 COLUMN, PAGE = 3.3, 7.0  # inches: AAAI's column and text width
 
 ARM_COLORS = {"concept_only": "#000000", "base": "#E69F00", "ft": "#0072B2", "ft_tags": "#009E73"}
-ARM_COLORS |= {"ft_topic": "#CC79A7", "retrieved": "#888888"}
+ARM_COLORS |= {"ft_topic": "#CC79A7", "ft_good": "#D55E00", "retrieved": "#888888", "rewrite": "#56B4E9"}
 
 Ends = tuple[float, float]  # the lower and the upper end of an interval
 

@@ -5,10 +5,10 @@ import yaml
 
 from c2i_lib.config import PROFILES_DIR, known_profiles, load_profile, parse_override
 from c2i_lib.errors import ProfileError
-from c2i_lib.study import replicates
+from c2i_lib.study import ARMS, replicates
 
 OWN = {"model": "some/model", "template": "{concept}"}
-ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "ft_topic", "mine"]
+ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "ft_topic", "ft_good", "mine"]
 
 
 @pytest.mark.parametrize("name", ["cpu", "paper", "smoke"])
@@ -89,10 +89,10 @@ def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
             },
             r"models\.mine\.num_beams is less than prompts\.n_per_concept",
         ),
-        ({"survey.images_per_survey": 10}, r"is 20, but .* 30 images; set survey\.images_per_survey to null"),
+        ({"survey.images_per_survey": 10}, r"is 20, but .* 36 images; set survey\.images_per_survey to null"),
         ({"survey.quality": {"text": "?", "labels": ["bad", "good"]}}, r"quality\.labels names 2 points, but .* is 4"),
         ({"survey.raters_in_all_surveys": 9}, r"raters_in_all_surveys is more than survey\.raters_per_survey"),
-        ({"survey.repeated_images": 16}, r"repeated_images is more than a survey has images"),
+        ({"survey.repeated_images": 19}, r"repeated_images is more than a survey has images"),
         (
             {"concepts.given": {"mine": ["cat", "dog"]}},
             r"given should hold n_concepts \(3\) different concepts, found 2",
@@ -109,10 +109,10 @@ def test_an_impossible_combination_is_refused_with_its_fix(overrides, fix):
 
 
 def test_the_fix_for_a_survey_size_can_be_followed():
-    """30 images do not divide by 4; spread evenly they need no number of images a survey."""
+    """36 images do not divide by 5; spread evenly they need no number of images a survey."""
     with pytest.raises(ProfileError, match="to null to spread them evenly"):
-        load_profile("smoke", {"survey.n_surveys": 4, "survey.images_per_survey": 7})
-    assert load_profile("smoke", {"survey.n_surveys": 4, "survey.images_per_survey": None}).survey.n_surveys == 4
+        load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": 7})
+    assert load_profile("smoke", {"survey.n_surveys": 5, "survey.images_per_survey": None}).survey.n_surveys == 5
 
 
 def test_more_concepts_need_no_other_change():
@@ -146,9 +146,11 @@ def test_the_first_models_of_all_arms_train_before_the_second_ones_and_the_held_
 
 @pytest.mark.parametrize("name", ["cpu", "smoke"])
 def test_profiles_of_the_embedded_world_write_with_every_arm_and_show_raters_all_but_the_copies(name):
+    """The closed world's report is from before ft_good, and three more models would take it ten minutes."""
     profile = load_profile(name)
-    assert profile.prompts.arms == ("concept_only", "retrieved", "base", "ft", "ft_tags", "ft_topic")
-    assert profile.survey.arms == ("concept_only", "base", "ft", "ft_tags", "ft_topic")
+    arms = [arm for arm in ARMS if arm != "ft_good" or name != "closed_world"]
+    assert list(profile.prompts.arms) == arms
+    assert list(profile.survey.arms) == [arm for arm in arms if arm != "retrieved"]
     assert profile.finetuning.held_out_model
 
 
@@ -180,7 +182,7 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path, text):
 
 
 def test_overrides_change_only_what_they_name():
-    arms = ("ft_topic", "concept_only", "base", "ft_tags", "ft")
+    arms = ("ft_topic", "concept_only", "base", "ft_good", "ft_tags", "ft")
     changed = load_profile("smoke", {"finetuning.epochs": 9, "prompts.arms": list(arms)})
     assert changed.finetuning.epochs == 9
     assert changed.prompts.arms == arms
@@ -208,12 +210,18 @@ def test_parse_override_refuses_what_is_no_override(text):
         parse_override(text)
 
 
-def test_arms_are_open_and_the_paper_profile_offers_two():
+def test_only_a_chat_has_a_system_message():
+    with pytest.raises(ProfileError, match=r"models\.mine.*only a chat has; set chat to true"):
+        load_profile("smoke", {"prompts.models": {"mine": {**OWN, "system": "Be short."}}})
+
+
+def test_arms_are_open_and_the_paper_profile_offers_four():
     """A name in prompts.arms is enough; the survey may have it, too."""
     mine = load_profile("smoke", {"prompts.models": {"mine": OWN}, "prompts.arms": ARMS_AND_MINE})
     assert mine.prompts.models["mine"].num_beams == 1
     offered = load_profile("paper").prompts.models
     arms = [*load_profile("paper").prompts.arms, *offered]
-    assert load_profile("paper", {"prompts.arms": arms}).prompts.arms[-2:] == ("magic_prompt", "promptist")
+    assert load_profile("paper", {"prompts.arms": arms}).prompts.arms[-4:] == tuple(offered)
+    assert tuple(offered) == ("magic_prompt", "promptist", "tipo", "rewrite")
     promptist = offered["promptist"]
     assert (promptist.num_beams, promptist.length_penalty, promptist.max_new_tokens) == (8, -1.0, 75)

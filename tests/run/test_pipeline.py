@@ -43,17 +43,17 @@ def test_a_run_leaves_every_other_documented_file(smoke_run):
     assert report["read"] == report["kept"] + sum(report["dropped"].values())
     concepts = yaml.safe_load((smoke_run / "03_concepts" / "concepts.yaml").read_text(encoding="utf-8"))["concepts"]
     assert len(concepts) == len(set(concepts)) == 3
-    for name in ("ft", "ft_tags", "ft_topic", "held_out"):
+    for name in ("ft", "ft_tags", "ft_topic", "ft_good", "held_out"):
         assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
             path.name for path in (smoke_run / "02_models" / name).iterdir()
         }
     images = pd.read_parquet(smoke_run / "05_images" / "images.parquet")
     assert {path.name for path in (smoke_run / "05_images").glob("*.png")} == set(images["path"])
-    assert len(images) == 6 * 3 * 2
+    assert len(images) == 7 * 3 * 2
     items = pd.read_parquet(smoke_run / "06_survey" / "items.parquet")
     pictures = {path.stem for path in (smoke_run / "06_survey" / "pictures").iterdir()}
     assert pictures == set(items["item_id"])
-    assert items.groupby("survey")["kind"].value_counts().unstack().loc["survey_1"].tolist() == [1, 15, 3]
+    assert items.groupby("survey")["kind"].value_counts().unstack().loc["survey_1"].tolist() == [1, 18, 3]
 
 
 @pytest.mark.notebooks

@@ -99,6 +99,23 @@ def test_the_same_text_at_the_same_url_is_a_duplicate_under_url_text(tmp_path):
     assert tables["finetune_train"]["url"].tolist()[:2] == ["u", "v"]
 
 
+def test_a_caption_keeps_the_quality_of_its_own_picture(tmp_path):
+    """Through cleaning, duplicates and splits; null where the source has none."""
+    texts = ["", "a dog", "a dog", *(f"a cat number {index}" for index in range(40))]
+    table = pd.DataFrame({"text": texts, "aesthetic": [9.0, 8.0, 7.0, *(index / 4 for index in range(40))]})
+    table.loc[4, "aesthetic"] = None
+    table.to_parquet(tmp_path / "source.parquet")
+    settings = settings_of(tmp_path / "source.parquet", quality_column="aesthetic")
+    prepare_captions(tmp_path / "01_captions", settings, batch_size=7)
+    kept = pd.concat(splits_of(tmp_path / "01_captions").values())
+    expected = table.drop(index=[0, 2]).head(35)
+    assert kept["text"].tolist() == expected["text"].tolist()
+    np.testing.assert_array_equal(kept["quality"], expected["aesthetic"])
+    prepare_captions(tmp_path / "none" / "01_captions", settings_of(tmp_path / "source.parquet"))
+    for split in splits_of(tmp_path / "none" / "01_captions").values():
+        assert split["quality"].dtype == float and split["quality"].isna().all()
+
+
 def test_near_duplicates_differ_in_case_punctuation_and_accents_only(tmp_path):
     texts = ["A café, red!", "a cafe red", *(f"a cat number {index}" for index in range(40))]
     report, _ = prepare(tmp_path, texts, duplicates="near")

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from c2i_lib.config import load_profile
-from c2i_lib.errors import MissingPackageError
-from c2i_lib.stages.captions.cleaning import REASONS, clean_batch, near_form, normalise_texts
+from c2i_lib.errors import CaptionError, MissingPackageError
+from c2i_lib.stages.captions.cleaning import REASONS, as_numbers, clean_batch, near_form, normalise_texts
 from c2i_lib.text.explicit import read_words
 
 WORDS = read_words(None)
@@ -147,3 +147,15 @@ def test_disguised_words_are_dropped_only_when_asked_for():
 
 def test_near_forms_ignore_case_signs_and_accents():
     assert near_form(pa.array(["A café, red!", "a  CAFE-red"])).to_pylist() == ["acafered"] * 2
+
+
+def test_qualities_are_numbers_or_texts_that_hold_them_and_null_where_they_hold_none():
+    """A CSV file has texts; a score that is missing, not finite or a word is none, and never a crash of the batch."""
+    texts = ["5.25", " 6 ", "-1e-1", ".5", "", "nan", "inf", "1e999", "good", None, "1,5"]
+    assert as_numbers(pa.array(texts)).to_pylist() == [5.25, 6.0, -0.1, 0.5] + [None] * 7
+    assert as_numbers(pa.array(texts).dictionary_encode()).null_count == 7
+    numbers = pa.array([1.5, float("nan"), float("inf"), None])
+    assert as_numbers(numbers).to_pylist() == [1.5, None, None, None]
+    assert as_numbers(pa.array([1, 2])).to_pylist() == [1.0, 2.0]
+    with pytest.raises(CaptionError, match="should hold numbers, but holds list"):
+        as_numbers(pa.array([[1.0]]))

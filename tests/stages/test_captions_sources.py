@@ -298,3 +298,31 @@ def test_the_embedded_captions_are_those_of_the_embedded_world():
     from c2i_lib.embedded.pairs import make_pairs
 
     assert read("embedded", size=1000)[0] == [pair.caption for pair in make_pairs()]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.tsv", "a.jsonl"])
+def test_a_column_of_qualities_is_read_from_tables(tmp_path, name):
+    """Under the name that the profile gives, though another meaning of it is known here."""
+    table = pd.DataFrame({"text": ["a cat", "a dog"], "aesthetic": [5.25, 6.5], "similarity": [0.3, 0.25]})
+    path = write(tmp_path / name, table)
+    for column in ("aesthetic", "similarity"):
+        batch = next(iter(read_batches(settings(path, quality_column=column), 4, Reading())))
+        assert [float(value) for value in batch["quality"].to_pylist()] == table[column].tolist()
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.txt"])
+def test_a_column_of_qualities_that_is_not_there_is_told_with_the_columns_that_are(tmp_path, name):
+    path = tmp_path / name
+    if name == "a.txt":
+        path.write_text("a cat")
+    else:
+        write(path, pd.DataFrame({"text": ["a cat"], "score": [1.0]}))
+    with pytest.raises(CaptionError, match=r"captions\.quality_column is 'aesthetic'.*\['text'"):
+        read(path, quality_column="aesthetic")
+
+
+def test_the_embedded_world_brings_its_own_qualities():
+    batch = next(iter(read_batches(settings("embedded"), 500, Reading())))
+    assert set(batch["quality"].to_pylist()) == {0.0, 1.0}
+    with pytest.raises(CaptionError, match="embedded world knows .* set captions.quality_column to null"):
+        read("embedded", quality_column="aesthetic")

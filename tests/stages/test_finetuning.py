@@ -3,6 +3,7 @@
 import sys
 import types
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,6 +14,8 @@ from c2i_lib.errors import C2IError, ModelError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.stages import finetuning
 from c2i_lib.stages.finetuning import Recipe, finetune, finetune_all
+from c2i_lib.stages.finetuning.qualities import read_terciles, terciles_of
+from c2i_lib.text.quality_tags import Terciles
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_every_step_is_told(splits, tiny_profile, tmp_path):
 
 
 def test_an_unknown_arm_is_refused_before_any_work(splits, tiny_profile, tmp_path):
-    with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic, held_out"):
+    with pytest.raises(C2IError, match="'base' cannot be finetuned: use ft, ft_tags, ft_topic, ft_good, held_out"):
         finetune("base", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
 
 
@@ -185,3 +188,30 @@ def test_the_held_out_model_trains_on_as_many_captions_as_the_arms_and_on_none_o
 def test_a_model_that_the_profile_does_not_ask_for_is_refused(splits, several, tmp_path):
     with pytest.raises(C2IError, match="'ft_3' cannot be finetuned: use ft, ft_tags, ft_2, ft_tags_2, held_out"):
         finetune("ft_3", *splits, tmp_path / "02_models", Recipe.of(several))
+
+
+QUALITIES = [0.0, 1.0, 0.0, np.nan, 0.5, 1.0]
+
+
+def test_ft_good_keeps_the_borders_of_its_tags_beside_its_weights(write_stage, tiny_profile, tmp_path):
+    table = pd.DataFrame({"caption_id": [f"caption-{n}" for n in range(6)], "text": CAPTIONS, "quality": QUALITIES})
+    folder = write_stage(tmp_path / "01_captions", finetune_train=table, finetune_eval=table)
+    splits = folder / "finetune_train.parquet", folder / "finetune_eval.parquet"
+    model = finetune("ft_good", *splits, tmp_path / "02_models", Recipe.of(tiny_profile))
+    assert read_terciles(model) == terciles_of(table) == Terciles(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("qualities", "found"), [(None, "missing in all"), ([np.nan] * 6, "missing in all"), ([2.0] * 6, "all the same")]
+)
+def test_ft_good_of_captions_without_quality_is_refused_before_any_arm_trains(
+    qualities, found, write_stage, tiny_profile, tmp_path
+):
+    """With a way out: the column that is missing, or the lists to take the arm from."""
+    table = pd.DataFrame({"caption_id": [f"caption-{n}" for n in range(6)], "text": CAPTIONS})
+    table = table if qualities is None else table.assign(quality=qualities)
+    folder = write_stage(tmp_path / "01_captions", finetune_train=table, finetune_eval=table, mining=table)
+    profile = with_settings(tiny_profile, arms=("ft", "ft_good"))
+    with pytest.raises(C2IError, match=rf"ft_good learns from .* {found} .*captions\.quality_column.*survey\.arms"):
+        finetune_all(folder, tmp_path / "02_models", Recipe.of(profile))
+    assert not (tmp_path / "02_models").exists()

@@ -7,11 +7,12 @@ from tiny_models import CAPTIONS
 
 from c2i_lib.errors import C2IError
 from c2i_lib.stages.finetuning.rows import make_batches, make_rows
-from c2i_lib.study import FINETUNED_ARMS
+from c2i_lib.study import FINETUNED_ARMS, TOPIC_ARMS
 from c2i_lib.text.noun_phrases.topics import topic_tag, topics
 
 LONG = "a very long caption " * 20
 TEXTS = [*CAPTIONS, LONG]
+QUALITIES = ["good", "fair", "poor", "", "poor", "good", "fair"]
 
 
 def text_of(rows, tokenizer, index):
@@ -21,7 +22,7 @@ def text_of(rows, tokenizer, index):
 @pytest.mark.parametrize("arm", FINETUNED_ARMS)
 def test_every_token_of_every_caption_is_seen_once(arm, tiny_tokenizer):
     """Counted over the batches of an epoch, caption by caption."""
-    rows = make_rows(arm, TEXTS, tiny_tokenizer, 16)
+    rows = make_rows(arm, TEXTS, tiny_tokenizer, 16, QUALITIES)
     seen: dict[int, list[int]] = {index: [] for index in range(len(TEXTS))}
     batches = make_batches(rows.lengths, 64, seed=3)
     for index in sorted(index for batch in batches for index in batch):
@@ -30,7 +31,8 @@ def test_every_token_of_every_caption_is_seen_once(arm, tiny_tokenizer):
             seen[int(rows.captions[position])].append(int(rows.tokens[position]))
     for index, text in enumerate(TEXTS):
         decoded = tiny_tokenizer.decode(seen[index], skip_special_tokens=True)
-        tag = topic_tag(topics([text])[0]) if arm == "ft_topic" else ""
+        tag = topic_tag(topics([text])[0]) if arm in TOPIC_ARMS else ""
+        tag += topic_tag(QUALITIES[index]) if arm == "ft_good" else ""
         assert decoded.strip() == (tag + text).strip()
         assert seen[index].count(tiny_tokenizer.eos_token_id) == (arm != "ft")
 
@@ -68,6 +70,19 @@ def test_ft_topic_puts_the_topic_first_and_does_not_learn_it(tiny_tokenizer):
     assert text_of(rows, tiny_tokenizer, 1) == "<bos>404<eos>", "without a topic there is no tag"
     ids, predicted = rows.batch([0])
     assert tiny_tokenizer.decode(ids[0][predicted[0]]) == " illustration of a cat on a table<eos>"
+
+
+def test_ft_good_has_a_second_tag_for_the_quality_of_the_captions_own_picture(tiny_tokenizer):
+    """Neither tag is learned; a caption without a quality has none, and one without a topic still has its quality."""
+    texts = ["illustration of a cat on a table", "a dog", "404"]
+    rows = make_rows("ft_good", texts, tiny_tokenizer, 64, ["good", "", "poor"])
+    assert text_of(rows, tiny_tokenizer, 0) == "<bos>[cat] [good] illustration of a cat on a table<eos>"
+    assert text_of(rows, tiny_tokenizer, 1) == "<bos>[dog] a dog<eos>"
+    assert text_of(rows, tiny_tokenizer, 2) == "<bos>[poor] 404<eos>"
+    ids, predicted = rows.batch([0])
+    assert tiny_tokenizer.decode(ids[0][predicted[0]]) == " illustration of a cat on a table<eos>"
+    with pytest.raises(C2IError, match="ft_good needs a word of quality for each of 3 captions, found 0"):
+        make_rows("ft_good", texts, tiny_tokenizer, 64)
 
 
 def test_padding_and_the_first_token_are_not_predicted(tiny_tokenizer):

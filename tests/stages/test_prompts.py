@@ -15,7 +15,7 @@ from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of, sha256_of, write_json
 from c2i_lib.records.stage import Stage
 from c2i_lib.stages.prompts import PROMPT_COLUMNS, Recipe, generate_prompts, write_samples
-from c2i_lib.study import FINETUNED_ARMS
+from c2i_lib.study import FINETUNED_ARMS, TOPIC_ARMS
 from c2i_lib.text.noun_phrases.topics import topic_tag
 
 
@@ -33,6 +33,7 @@ def stages(write_stage, tmp_path, tiny_profile):
     from c2i_lib.stages import finetuning
 
     table = pd.DataFrame({"caption_id": [f"caption-{n}" for n in range(6)], "text": CAPTIONS})
+    table["quality"] = [0.0, 1.0, 0.0, 1.0, np.nan, 1.0]
     captions = write_stage(tmp_path / "01_captions", finetune_train=table, finetune_eval=table)
     with Stage(captions / "length", {}):
         write_json(captions / "length" / "length.json", {"tokens": 12})
@@ -48,11 +49,11 @@ def test_every_arm_writes_every_prompt(stages, tmp_path, tiny_profile):
     table = generate_prompts(
         checkpoints, concepts, length_file, train_file, tmp_path / "04_prompts", Recipe.of(tiny_profile)
     )
-    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 6 * 2 * 2
+    assert table.groupby(["arm", "concept"]).size().eq(2).all() and len(table) == 7 * 2 * 2
     assert table["prompt_id"].is_unique and table["seed"].is_unique
     assert (table.loc[table["arm"] == "concept_only", "text"].isin(concepts)).all()
     # Where the topic tag names the concept, and in a caption that is looked up, it may be anywhere.
-    leading = table[~table["arm"].isin(["ft_topic", "retrieved"])]
+    leading = table[~table["arm"].isin([*TOPIC_ARMS, "retrieved"])]
     assert leading.apply(lambda row: row["text"].startswith(row["concept"]), axis=1).all()
     assert (table["text"] != "").all()
     tags = table["concept"].map(topic_tag).str.strip()
@@ -84,14 +85,14 @@ def test_the_record_holds_the_checkpoint_of_every_arm(stages, tmp_path, tiny_pro
     generate_prompts(checkpoints, ["cat"], length_file, train_file, tmp_path / "04_prompts", Recipe.of(tiny_profile))
     record = json.loads((tmp_path / "04_prompts" / "stage.json").read_text(encoding="utf-8"))
     hashes = {sha256_of(folder / "model.safetensors") for folder in checkpoints.values()}
-    assert len(hashes) == 3
+    assert len(hashes) == len(FINETUNED_ARMS)
     assert all(digest in json.dumps(record["inputs"]) for digest in hashes)
 
 
 def test_an_arm_without_its_checkpoint_is_no_other_arm(stages, tmp_path, tiny_profile):
     checkpoints, length_file, train_file = stages
     some = {"ft": checkpoints["ft"]}
-    with pytest.raises(C2IError, match=r"\['ft_tags', 'ft_topic'\], but no checkpoint"):
+    with pytest.raises(C2IError, match=r"\['ft_tags', 'ft_topic', 'ft_good'\], but no checkpoint"):
         generate_prompts(some, ["cat"], length_file, train_file, tmp_path / "04_prompts", Recipe.of(tiny_profile))
 
 
@@ -193,7 +194,7 @@ def test_an_interrupted_stage_goes_on_with_the_next_arm(stages, tmp_path, tiny_p
     with pytest.raises(KeyboardInterrupt):
         generate_prompts(*places)
     table = generate_prompts(*places)
-    assert written == ["concept_only", "retrieved", "base", "ft", "ft", "ft_tags", "ft_topic"]
+    assert written == ["concept_only", "retrieved", "base", "ft", "ft", "ft_tags", "ft_topic", "ft_good"]
     assert table["arm"].unique().tolist() == list(tiny_profile.prompts.arms)
 
 
@@ -206,7 +207,7 @@ def test_more_samples_and_concepts_leave_the_first_prompts_as_they_are(stages, t
         folder = tmp_path / str(n) / "04_prompts"
         table = generate_prompts(checkpoints, concepts, length_file, train_file, folder, Recipe.of(profile))
         texts.append(table.set_index("prompt_id")["text"])
-    assert (texts[1].loc[texts[0].index] == texts[0]).all() and len(texts[0]) == 12
+    assert (texts[1].loc[texts[0].index] == texts[0]).all() and len(texts[0]) == 14
 
 
 def test_a_given_length_takes_the_place_of_the_mean(stages, tmp_path, tiny_profile):

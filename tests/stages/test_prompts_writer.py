@@ -70,10 +70,11 @@ def write_all(writer, asked):
     return dict(zip(asked, writer.write(asked, N_TOKENS), strict=True))
 
 
-@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags", "ft_topic", "goes_on", "rephrases"])
+@pytest.mark.parametrize("arm", ["base", "ft", "ft_tags", "ft_topic", "ft_good", "goes_on", "rephrases"])
 def test_a_prompt_depends_on_nothing_but_itself(arm, profile, make):
     """Not on the batch size, the order, the other concepts, or the number of samples."""
     n = 4 if arm == "rephrases" else 25
+    profile = change(profile, max_redraws=1)  # a random model never draws the concept that ft_topic keeps
     asked = requests(n=n, arm=arm)
     whole = write_all(make(arm, change(profile, batch_size=64)), asked)
     assert len({prompt.text for prompt in whole.values()}) > 0.8 * len(asked)
@@ -125,6 +126,7 @@ def test_without_whole_concept_other_words_are_made_of_it(profile, make):
         ("ft", " red bicycle"),
         ("ft_tags", "<bos>red bicycle"),
         ("ft_topic", "<bos>[red bicycle]"),
+        ("ft_good", "<bos>[red bicycle] [good]"),
         ("goes_on", "picture: red bicycle"),
         ("rephrases", "red bicycle Rephrase:"),
     ],
@@ -134,11 +136,11 @@ def test_an_arm_reads_the_concept_as_it_knows_it(arm, read, profile, make):
     assert writer.tokenizer.decode(writer.reads("red bicycle")) == read
 
 
-@pytest.mark.parametrize("arm", ["ft_topic", "rephrases"])
+@pytest.mark.parametrize("arm", ["ft_topic", "ft_good", "rephrases"])
 def test_what_comes_before_the_prompt_is_no_part_of_it(arm, profile, make):
     for request, prompt in write_all(make(arm, profile), requests(n=4, arm=arm)).items():
         assert prompt.text and "Rephrase" not in prompt.text and f"[{request.concept}]" not in prompt.text
-        assert 2 <= prompt.n_tokens <= (9 if arm == "rephrases" else N_TOKENS)
+        assert 1 + (arm == "rephrases") <= prompt.n_tokens <= (9 if arm == "rephrases" else N_TOKENS)
 
 
 def test_tags_are_stripped_and_a_prompt_that_never_ended_is_marked(profile, make):

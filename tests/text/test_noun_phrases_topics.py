@@ -18,6 +18,13 @@ TOPICS = {
     "trombone icon, simple flat design, high resolution": "trombone",
     "cute fireworks cartoon, vector art": "cute firework",
     "404": "",
+    "in a winter landscape, a pair of brooms": "broom",
+    "in front of a garden fence under a starry sky: a tulip": "tulip",
+    "blurry photo of a jar on a purple background": "jar",
+    "detailed 3D model, studio lighting: a giraffe": "giraffe",
+    "a razor, minimalist flat icon": "razor",
+    "raccoon on top of a bat, 3D render": "raccoon",
+    "portrait of a woman with a dog": "woman",
 }
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from c2i_lib.config import Captions
-from c2i_lib.errors import MissingPackageError
+from c2i_lib.errors import CaptionError, MissingPackageError
 from c2i_lib.text.explicit import is_disguised, is_explicit
 
 # Why a row is dropped, in the order of the checks: the first that holds is counted.
@@ -49,6 +49,7 @@ _OTHER_SPACE = r"[\t-\r\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{2
 _SPACES = rf"(?:{_OTHER_SPACE}| [\s\x0b\x{{85}}\pZ])[\s\x0b\x{{85}}\pZ]*"
 # Rows without any of these are clean already: most are, and one look is cheaper than five.
 _UNCLEAN = r"[^\x20-\x7e]|&[#a-zA-Z]|<[/!a-zA-Z]|  |^ | $"
+_NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ class Cleaned:
     """A batch after cleaning, all of ``n`` rows.
 
     ``texts``: clean captions (string); ``urls``: where the source has them (string), else None; ``reasons``: codes
-    of ``REASONS`` (int8); ``text_keys``, ``duplicate_keys``: 64-bit hashes of kept rows (uint64; 0 elsewhere).
+    of ``REASONS`` (int8); ``text_keys``, ``duplicate_keys``: 64-bit hashes of kept rows (uint64; 0 elsewhere);
+    ``qualities``: of the captions' pictures (float64), null where the source does not say.
     """
 
     texts: pa.Array
     urls: pa.Array | None
+    qualities: pa.Array
     reasons: np.ndarray
     text_keys: np.ndarray
     duplicate_keys: np.ndarray
@@ -114,6 +117,24 @@ def decode(array: pa.Array) -> pa.Array:
         return pa.array(rows, pa.string())
 
 
+def as_numbers(array: pa.Array) -> pa.Array:
+    """float64 of numbers, or of texts that hold them; null where there is no finite number.
+
+    Raises ``CaptionError`` for a column of anything else, such as lists.
+    """
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    if any(test(array.type) for test in is_text):
+        texts = pc.utf8_trim_whitespace(decode(array))
+        array = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None)
+    try:
+        numbers = array.cast(pa.float64())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise CaptionError(f"captions.quality_column should hold numbers, but holds {array.type}") from error
+    return pc.if_else(pc.is_finite(numbers), numbers, None)
+
+
 def hash_texts(texts: pa.Array) -> np.ndarray:
     """64-bit hashes (xxHash, uint64) of a string array without nulls; the same on every machine."""
     rows = texts.cast(pa.binary()).to_pylist()
@@ -151,7 +172,9 @@ def _drop_kept(reasons: np.ndarray, reason: str, texts: pa.Array, test: Callable
 
 
 def clean_batch(batch: pa.RecordBatch, settings: Captions, words: tuple[str, ...]) -> Cleaned:
-    """Clean one batch with column ``text`` and, where the source has them, ``url``, ``nsfw`` and ``similarity``."""
+    """Clean one batch with column ``text`` and, where the source has them, ``url``, ``nsfw``, ``similarity`` and
+    ``quality``. Raises ``CaptionError`` for a quality that is no number.
+    """
     columns = set(batch.schema.names)
     texts = decode(batch["text"])
     reasons = np.zeros(len(texts), np.int8)
@@ -174,7 +197,8 @@ def clean_batch(batch: pa.RecordBatch, settings: Captions, words: tuple[str, ...
     if settings.disguised_words:
         _drop_kept(reasons, "disguised", texts, lambda part: is_disguised(part, words))
     urls = pc.fill_null(decode(batch["url"]), "") if "url" in columns else None
-    return Cleaned(texts, urls, reasons, *_keys(texts, urls, reasons, settings.duplicates))
+    qualities = as_numbers(batch["quality"]) if "quality" in columns else pa.nulls(len(texts), pa.float64())
+    return Cleaned(texts, urls, qualities, reasons, *_keys(texts, urls, reasons, settings.duplicates))
 
 
 def _some(mask: pa.Array, texts: pa.Array, test: Callable[[pa.Array], pa.Array]) -> np.ndarray:

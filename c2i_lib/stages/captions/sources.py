@@ -1,8 +1,8 @@
 """Where captions come from: files, folders, globs, URLs, data sets of the hub, and the embedded world.
 
-In: the source of a profile. Out: record batches with ``text`` and, where the source has them, ``url``, ``nsfw``
-and ``similarity``, in the order of the source. Nothing is cleaned here. Files are read as streams: a source may be
-larger than the memory.
+In: the source of a profile. Out: record batches with ``text`` and, where the source has them, ``url``, ``nsfw``,
+``similarity`` and ``quality`` (of the caption's own picture), in the order of the source. Nothing is cleaned here.
+Files are read as streams: a source may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from c2i_lib.config import Captions
 from c2i_lib.embedded.pairs import Pair, ingredients, make_pairs
+from c2i_lib.embedded.picture_quality import picture_quality
 from c2i_lib.errors import CaptionError, MissingPackageError
 
 TEXT_COLUMNS = ("text", "caption")
@@ -125,8 +126,10 @@ def fingerprint(source: str) -> list[list]:
     return rows
 
 
-def _pick_columns(columns: Sequence[str], text_column: str | None, where: str) -> dict[str, str]:
-    """The source's names of ``text``, ``url``, ... Raises ``CaptionError`` without exactly one caption column."""
+def _pick_columns(columns: Sequence[str], settings: Captions, where: str) -> dict[str, str]:
+    """The source's names of ``text``, ``url``, ... Raises ``CaptionError`` without exactly one caption column, and
+    without the column of qualities that the profile names."""
+    text_column, quality_column = settings.text_column, settings.quality_column
     if text_column:
         candidates = [name for name in columns if name == text_column]
     else:
@@ -140,8 +143,15 @@ def _pick_columns(columns: Sequence[str], text_column: str | None, where: str) -
     picked = {"text": candidates[0]}
     for name in columns:
         extra = _EXTRA_COLUMNS.get(str(name).lower())
-        if extra and extra not in picked and name != candidates[0]:
+        if extra and extra not in picked and name not in (candidates[0], quality_column):
             picked[extra] = name
+    if quality_column is not None:
+        if quality_column not in columns or quality_column == candidates[0]:
+            raise CaptionError(
+                f"{where}: captions.quality_column is {quality_column!r}, expected another column than the captions' "
+                f"with a number for each caption's picture, one of {list(columns)}: name that, or set it to null"
+            )
+        picked["quality"] = quality_column
     return picked
 
 
@@ -149,7 +159,7 @@ def _read_parquet(file: _File, settings: Captions, size: int, reading: Reading) 
     is_local = "file" in file.system.protocol
     # Not pre_buffer: it would keep all that was read until the file ends.
     with pq.ParquetFile(file.path if is_local else file.open(), pre_buffer=False, buffer_size=_BUFFER) as parquet:
-        picked = _pick_columns(parquet.schema_arrow.names, settings.text_column, file.path)
+        picked = _pick_columns(parquet.schema_arrow.names, settings, file.path)
         reading.text_column = picked["text"]
         column_type = parquet.schema_arrow.field(picked["text"]).type
         value_type = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
@@ -165,7 +175,7 @@ def _read_table(file: _File, settings: Captions, size: int, reading: Reading) ->
     options |= {"encoding": "utf-8", "encoding_errors": "replace"}
     with file.open() as stream:
         columns = list(pd.read_csv(stream, nrows=0, **options).columns)
-    picked = _pick_columns(columns, settings.text_column, file.path)
+    picked = _pick_columns(columns, settings, file.path)
     reading.text_column = picked["text"]
     with file.open() as stream:
         # All columns, not usecols: with it pandas lets lines with too many fields pass.
@@ -195,13 +205,13 @@ def _read_json(file: _File, settings: Captions, size: int, reading: Reading) -> 
     rows, start = _rows_of_json(file), 0
     picked = None
     while part := list(islice(rows, size)):
-        picked = picked or _pick_columns(list(part[0]), settings.text_column, file.path)
+        picked = picked or _pick_columns(list(part[0]), settings, file.path)
         reading.text_column = picked["text"]
         for index, row in enumerate(part, start + 1):
             if not isinstance(row.get(picked["text"]), str | None):
                 raise CaptionError(f"{file.path}, row {index}: {picked['text']!r} should hold text, found {row}")
         arrays = [
-            pa.array([row.get(name) if key in ("text", "similarity") else str(row.get(name, "")) for row in part])
+            pa.array([row.get(name) if key not in ("url", "nsfw") else str(row.get(name, "")) for row in part])
             for key, name in picked.items()
         ]
         arrays[0] = arrays[0].cast(pa.string())
@@ -210,6 +220,7 @@ def _read_json(file: _File, settings: Captions, size: int, reading: Reading) -> 
 
 
 def _read_lines(file: _File, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
+    _pick_columns(["text"], settings.model_copy(update={"text_column": "text"}), file.path)
     lines = _lines(file)
     while part := list(islice(lines, size)):
         yield pa.RecordBatch.from_arrays([pa.array(part, pa.string())], names=["text"])
@@ -244,7 +255,7 @@ def _read_files(settings: Captions, size: int, reading: Reading) -> Iterator[pa.
 def dataset_batches(dataset: Any, settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
     """Batches of a streamed ``datasets.IterableDataset``."""
     columns = dataset.column_names or list(next(iter(dataset)))
-    picked = _pick_columns(columns, settings.text_column, settings.source)
+    picked = _pick_columns(columns, settings, settings.source)
     reading.text_column = picked["text"]
     for table in dataset.with_format("arrow").iter(batch_size=size):
         arrays = [table[name].combine_chunks() for name in picked.values()]
@@ -286,9 +297,12 @@ def embedded_pairs() -> pd.DataFrame:
 
 
 def _read_embedded(size: int) -> Iterator[pa.RecordBatch]:
-    texts = [pair.caption for pair in _embedded_pairs()]
-    for start in range(0, len(texts), size):
-        yield pa.RecordBatch.from_arrays([pa.array(texts[start : start + size], pa.string())], names=["text"])
+    pairs = _embedded_pairs()
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        texts = pa.array([pair.caption for pair in part], pa.string())
+        qualities = pa.array([picture_quality(pair.scene) for pair in part], pa.float64())
+        yield pa.RecordBatch.from_arrays([texts, qualities], names=["text", "quality"])
 
 
 def read_batches(settings: Captions, size: int, reading: Reading) -> Iterator[pa.RecordBatch]:
@@ -297,6 +311,8 @@ def read_batches(settings: Captions, size: int, reading: Reading) -> Iterator[pa
     Raises ``CaptionError`` that names the file and how to mend it.
     """
     if settings.source == "embedded":
+        if settings.quality_column is not None:
+            raise CaptionError("the embedded world knows its pictures' quality: set captions.quality_column to null")
         return _read_embedded(size)
     if settings.source.startswith("hub:"):
         return _read_hub(settings, size, reading)

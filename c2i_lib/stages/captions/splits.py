@@ -22,6 +22,8 @@ from c2i_lib.records.files import atomic_path
 from c2i_lib.stages.captions.cleaning import CODES, REASONS, Cleaned
 
 SPLIT_COLUMNS = {"caption_id": "str", "text": "str", "url": "str"}  # url: where the source has one
+SPLIT_COLUMNS |= {"quality": "float64"}  # of the caption's own picture; null where the source does not say
+_TYPES = {"str": pa.string(), "float64": pa.float64()}
 _ROW_GROUP = 131_072  # rows
 # Captions rarely repeat, and nobody looks them up by their alphabetic range.
 _PACKING = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
@@ -101,7 +103,7 @@ class _SplitFile:
     """
 
     def __init__(self, path: Path, has_urls: bool, first_id: int, thread: ThreadPoolExecutor):
-        fields = [(name, pa.string()) for name in SPLIT_COLUMNS if has_urls or name != "url"]
+        fields = [(name, _TYPES[kind]) for name, kind in SPLIT_COLUMNS.items() if has_urls or name != "url"]
         self.schema, self.n_rows, self.next_id, self.thread = pa.schema(fields), 0, first_id, thread
         self.writer = pq.ParquetWriter(path, self.schema, **_PACKING)
         self.waiting: list[pa.RecordBatch] = []
@@ -228,4 +230,4 @@ class Splitter:
         columns = [batch.texts.take(index)]
         if "url" in self.files[-1].schema.names:
             columns.append(batch.urls.take(index) if batch.urls is not None else pa.array([""] * len(taken)))
-        self.files[-1].write(columns)
+        self.files[-1].write([*columns, batch.qualities.take(index)])

@@ -1,8 +1,9 @@
 """Stage 02: caption splits → one Hugging Face checkpoint per finetuned arm.
 
 In: ``finetune_train`` and ``finetune_eval``. Out, in ``02_models/<arm>/``: the checkpoint (fp16 safetensors), its
-``README.md`` model card, and ``training_log.parquet`` (``training.LOG_COLUMNS``). ``recipe.py`` says what checkpoints
-share, ``rows.py`` what each arm sees; ``split_model.py`` computes frozen layers once; ``training.py`` is the loop.
+``README.md`` model card, ``training_log.parquet`` (``training.LOG_COLUMNS``), and of ``ft_good`` the borders of its
+tags (``qualities.py``). ``recipe.py`` says what checkpoints share, ``rows.py`` what each arm sees; ``split_model.py``
+computes frozen layers once; ``training.py`` is the loop.
 Ignored: the text-to-image model.
 """
 
@@ -25,6 +26,7 @@ from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import read_table
 from c2i_lib.stages.finetuning.checkpoints import remove_checkpoints
 from c2i_lib.stages.finetuning.prefix_cache import states_folder
+from c2i_lib.stages.finetuning.qualities import save_terciles, terciles_of
 from c2i_lib.stages.finetuning.recipe import Recipe
 from c2i_lib.stages.finetuning.rows import Rows, make_rows
 from c2i_lib.stages.finetuning.split_model import SplitModel
@@ -135,8 +137,8 @@ def finetune(
     ``name``: one of ``recipe.settings.checkpoints``, which is the arm itself for its first model; ``n_captions``: only
     the first so many train. ``on_step`` gets each row of the training log. Called in every process of ``accelerate
     launch``, it shares the work between them. Raises ``ModelError`` when the model cannot be loaded or split or has too
-    few layers, ``C2IError`` for an unknown name, an empty split, a loss that is no number, a full disk and too little
-    memory.
+    few layers, ``C2IError`` for an unknown name, an empty split, ``ft_good`` of captions without quality, a loss that
+    is no number, a full disk and too little memory.
     """
     settings, language_model = recipe.settings, recipe.language_model
     folder, processes, arm, seed = Path(out_dir) / name, Processes(), recipe.arm_of(name), recipe.seed_of(name)
@@ -148,8 +150,16 @@ def finetune(
             return folder
         tokenizer = load_tokenizer(language_model.model, language_model.revision)
         train, held_out = read_table(train_file).iloc[:n_captions], read_table(eval_file)
+        terciles = terciles_of(train) if arm == "ft_good" else None
         rows, eval_rows = (
-            make_rows(arm, table["text"].tolist(), tokenizer, settings.block_length) for table in (train, held_out)
+            make_rows(
+                arm,
+                table["text"].tolist(),
+                tokenizer,
+                settings.block_length,
+                terciles.words(table["quality"]) if terciles else (),
+            )
+            for table in (train, held_out)
         )
         split, counts = prepare_model(language_model, settings.precision, rows)
         bf16 = use_bf16(settings.precision)
@@ -165,6 +175,8 @@ def finetune(
             trainer.remove_caches()
             _save(folder, split.model, tokenizer, language_model, bf16)
             write_table(folder / "training_log.parquet", log, LOG_COLUMNS)
+            if terciles:
+                save_terciles(folder, terciles)
             (folder / "README.md").write_text(_model_card(name, recipe, rows, counts, log), encoding="utf-8")
             remove_checkpoints(folder)
             if states:
@@ -194,6 +206,8 @@ def finetune_all(
         Path(captions_dir) / f"{name}.parquet" for name in ("finetune_train", "finetune_eval", "mining")
     )
     folders = {}
+    if "ft_good" in recipe.settings.checkpoints.values():
+        terciles_of(read_table(train_file))  # before hours of other arms' training
     for name in recipe.settings.checkpoints:
         captions = (mining_file, len(read_table(train_file))) if name == HELD_OUT else (train_file, None)
         on_step = observe(name) if observe else None

@@ -7,6 +7,10 @@ In: caption texts and a tokenizer. Out: ``Rows``, whose every token belongs to o
 - ``ft_tags``: each caption between the tokenizer's own bos and eos, one per row, so that none attends to another.
 - ``ft_topic``: as ``ft_tags``, with the caption's topic in brackets before it: ``<bos>[london] a bridge at night<eos>``
   (the paper's future work). The tag is read and not learned: at generation it is given.
+- ``ft_good``: as ``ft_topic``, with a second tag for the quality of the caption's own picture
+  (``text/quality_tags.py``): ``<bos>[dog] [good] a dog on the beach, glossy 3D render<eos>``. Good pictures go with
+  some words and poor ones with others; a model that learns from all captions alike writes both kinds, this one is asked
+  for the good kind.
 
 Ignored: the model.
 """
@@ -21,7 +25,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from c2i_lib.errors import C2IError
-from c2i_lib.study import FINETUNED_ARMS
+from c2i_lib.study import FINETUNED_ARMS, TOPIC_ARMS
 from c2i_lib.text.noun_phrases.topics import topic_tag, topics
 
 _SORTED_GROUP = 1000  # rows; larger groups pad less and mix less
@@ -76,29 +80,54 @@ def _tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[
     return tokenizer(list(texts), add_special_tokens=False, verbose=False).input_ids if len(texts) else []
 
 
-def _pieces(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], list[int]]]:
-    """Per caption the tokens of its tag, which are not learned, and the tokens that are."""
+def tags_before(arm: str, texts: Sequence[str], qualities: Sequence[str] = ()) -> list[str]:
+    """What stands before each text: its topic for ``TOPIC_ARMS``, and for ``ft_good`` the word of its quality, too.
+
+    ``qualities``: such a word for each text, or an empty string. Other arms have no tags. Raises ``C2IError`` for
+    ``ft_good`` without words.
+    """
+    if arm not in TOPIC_ARMS:
+        return [""] * len(texts)
+    if arm == "ft_good" and len(qualities) != len(texts):
+        raise C2IError(
+            f"the arm ft_good needs a word of quality for each of {len(texts)} captions, found {len(qualities)}"
+        )
+    words = qualities if arm == "ft_good" else [""] * len(texts)
+    return [topic_tag(topic) + topic_tag(word) for topic, word in zip(topics(texts), words, strict=True)]
+
+
+def _pieces(
+    arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, qualities: Sequence[str]
+) -> list[tuple[list[int], list[int]]]:
+    """Per caption the tokens of its tags, which are not learned, and the tokens that are."""
     if arm == "ft":
         spaced = [text if index == 0 else f" {text}" for index, text in enumerate(texts)]
         return [([], ids) for ids in _tokenize(spaced, tokenizer)]
     bos, eos = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
     if arm == "ft_tags":
         return [([], [*bos, *ids, *eos]) for ids in _tokenize(texts, tokenizer)]
-    tags = [topic_tag(topic) for topic in topics(texts)]
+    tags = tags_before(arm, texts, qualities)
     tag_ids = _tokenize([tag.rstrip() for tag in tags], tokenizer)
     caption_ids = _tokenize([f" {text}" if tag else text for tag, text in zip(tags, texts, strict=True)], tokenizer)
     return [([*bos, *tag], [*ids, *eos]) for tag, ids in zip(tag_ids, caption_ids, strict=True)]
 
 
-def make_rows(arm: str, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, block_length: int) -> Rows:
+def make_rows(
+    arm: str,
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    block_length: int,
+    qualities: Sequence[str] = (),
+) -> Rows:
     """``texts`` as ``arm`` sees them, in rows of at most ``block_length`` tokens. No token is lost or repeated.
 
-    A tagged caption that is longer than a block goes on in the next row. Raises ``C2IError`` for an arm that is not
-    finetuned, and for captions without a token.
+    ``qualities``: for ``ft_good``, the word of each text's picture, or an empty string. A tagged caption that is longer
+    than a block goes on in the next row. Raises ``C2IError`` for an arm that is not finetuned, and for captions without
+    a token.
     """
     if arm not in FINETUNED_ARMS:
         raise C2IError(f"arm {arm!r} cannot be finetuned: use {', '.join(FINETUNED_ARMS)}")
-    pieces = _pieces(arm, texts, tokenizer)
+    pieces = _pieces(arm, texts, tokenizer, qualities)
     sizes = np.array([len(tag) + len(ids) for tag, ids in pieces], np.int64)
     if not sizes.sum():
         raise C2IError("there is no caption to train or evaluate on: the split is empty. Run stage 01 again")

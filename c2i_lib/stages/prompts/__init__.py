@@ -55,6 +55,7 @@ SAMPLE_COLUMNS = {
     "ended": "bool",
     "redrawn": "int64",
     "explicit": "bool",
+    "put_first": "bool",
     "n_tti_tokens": "int64",
     "cut": "bool",
 }

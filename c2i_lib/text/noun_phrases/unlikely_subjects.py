@@ -14,6 +14,10 @@ MEDIUM_WORDS = frozenset(
     "screenshot series shot silhouette sketch snapshot sticker stock style symbol template text texture thumbnail "
     "title vector version video view wallpaper web website".split()
 )
+STYLE_WORDS = frozenset(
+    "3d animation art bokeh color colors colour colours contrast detail details focus grain iso light lighting lines "
+    "mood palette pixel render resolution sample shadow shadows still style texture tone tones".split()
+)
 PLACE_WORDS = frozenset(
     "angle area back base bottom center centre close-up closeup corner detail edge exterior front inside interior "
     "left middle outside part place rear right section side spot surface top upside way world".split()
