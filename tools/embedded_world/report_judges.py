@@ -32,6 +32,7 @@ from c2i_lib.models.judges.scene_parts import classes_of_the_world
 from c2i_lib.models.judges.scene_parts_net import HEADS, ScenePartsNet, Seen
 
 N_SCENES = 400
+N_RIVALS = 8  # absent things, of which the likeliest stands against one that is there
 CALIBRATION_SEED, TEST_SEED = 91_001, 91_002
 WITHOUT_HELD_OUT = ("single", "named")  # kinds that have no combination to hold out
 
@@ -62,15 +63,19 @@ def see(net: ScenePartsNet, shown: Sequence[Shown], batch_size: int = 64) -> See
 
 
 def _asked_things(seen: Seen, said: dict[str, torch.Tensor], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of all things that are there, and of as many that are not."""
+    """Of things that are there, and of as many that are not, each the likeliest of some: ``(n, 2)``, the logit and how
+    far it is below the top."""
     names, random_ = names_of_things(), random.Random(seed)
     there, absent = [], []
     for row, things in enumerate(said["things"].tolist()):
         known = {name for index in things if index != UNKNOWN for name in accepted_names(names[index])}
+        top = float(seen.things[row].max())
         for index in (index for index in things if index != UNKNOWN):
-            there.append(float(seen.things[row, index]))
-            other = random_.choice([name for name in random_.sample(names, 40) if name not in known])
-            absent.append(float(seen.things[row, names.index(other)]))
+            others = [names.index(name) for name in random_.sample(names, N_RIVALS + len(known)) if name not in known]
+            other = max(others[:N_RIVALS], key=lambda one: float(seen.things[row, one]))
+            for rows, asked in ((there, index), (absent, other)):
+                logit = float(seen.things[row, asked])
+                rows.append((logit, logit - top))
     return np.array(there), np.array(absent)
 
 
@@ -92,10 +97,11 @@ def _temperature(logits: torch.Tensor, classes: torch.Tensor) -> float:
 
 
 def _logistic(there: np.ndarray, absent: np.ndarray) -> list[float]:
-    """Slope and intercept of the probability that a score belongs to ``there``, as likely as ``absent`` beforehand."""
-    scores = np.concatenate([there, absent])[:, None]
-    fit = LogisticRegression(C=1e6).fit(scores, [1] * len(there) + [0] * len(absent))
-    return [round(float(fit.coef_[0, 0]), 5), round(float(fit.intercept_[0]), 5)]
+    """Slopes and intercept of the probability that a row ``(n, features)`` is one of ``there``, as likely as ``absent``
+    beforehand."""
+    rows = np.concatenate([there, absent])
+    fit = LogisticRegression(C=1e6).fit(rows, [1] * len(there) + [0] * len(absent))
+    return [round(float(number), 5) for number in (*fit.coef_[0], *fit.intercept_)]
 
 
 def area(higher: Sequence[float], lower: Sequence[float]) -> float:
@@ -169,7 +175,10 @@ def parts_figures(net: ScenePartsNet, shown: Sequence[Shown], seed: int) -> dict
     names = names_of_things()
     singles = [row for row, one in enumerate(shown) if len(one.scene.things) == 1 and one.scene.place is None]
     first = [names[int(seen.things[row].argmax())] == shown[row].scene.things[0].name for row in singles]
-    figures = {"things, AUC": area(there, absent), f"things alone, first place, {len(singles)}": float(np.mean(first))}
+    figures = {
+        "things, AUC": area(there[:, 0], absent[:, 0]),
+        f"things alone, first place, {len(singles)}": float(np.mean(first)),
+    }
     for head in (*HEADS, "color"):
         logits, classes = _labelled(net, seen, said, head)
         figures[f"{head}, accuracy, {len(classes)}"] = float((logits.argmax(1) == classes).float().mean())
@@ -196,7 +205,7 @@ def report_match(folder: Path, work: Path) -> None:
     pictures = [one.picture for one in shown]
     concepts = [concept_of(one.scene, index) for index, one in enumerate(shown)]
     own, other = judge.cosines(pictures, concepts), judge.cosines(pictures, concepts[7:] + concepts[:7])
-    slope, intercept = _logistic(own.numpy(), other.numpy())
+    slope, intercept = _logistic(own.numpy()[:, None], other.numpy()[:, None])
     facts = {"kind": MATCH, "slope": slope, "intercept": intercept}
     write_facts(folder, facts)
     report(folder, MATCH, vae, facts, lambda some, seed: {})

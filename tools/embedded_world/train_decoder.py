@@ -37,7 +37,7 @@ from c2i_lib.embedded.scenes import compose
 from c2i_lib.embedded.sprites import load_sprites
 from c2i_lib.models.device import device
 
-MOST_NOISE = 0.35
+MOST_NOISE = 0.5
 MOST_LEVEL = 0.6
 CROP = 64  # pixels; of ``WHOLE_SHARE`` of the steps, at the end, the whole picture
 WHOLE_SHARE = 0.05

@@ -82,15 +82,19 @@ class SceneParts:
         """That ``value`` is the class of ``head`` in the picture whose logits are given ``(n_classes,)``."""
         return float((logits / self.calibration[head]).softmax(0)[self.classes[head].index(value)])
 
+    def _presence(self, logit: float, top: float) -> float:
+        """That a thing is there, from its logit and that of the surest thing: in a dark picture all are low."""
+        slope, slope_below, intercept = self.calibration["things"]
+        return float(torch.tensor(slope * logit + slope_below * (logit - top) + intercept).sigmoid())
+
     def _parts(self, seen: Seen, row: int, asked: ConceptParts) -> tuple[list[float], list[float]]:
         """Probabilities of the things of ``asked``, and of its other parts, in picture ``row``. Unknown things: 0."""
         things, others = [0.0] * len(asked.unknown), []
-        slope, intercept = self.calibration["things"]
         for thing in asked.things:
             candidates = torch.tensor([self.rows[name] for name in accepted_names(thing.name)])
             logits = seen.things[row, candidates]
             best = candidates[int(logits.argmax())]
-            things.append(float(torch.sigmoid(slope * logits.max() + intercept)))
+            things.append(self._presence(float(logits.max()), float(seen.things[row].max())))
             if thing.color:
                 colors = self.net.colors_of(seen, torch.tensor([row]), best[None])[0]
                 others.append(self._probability("color", colors, thing.color))
