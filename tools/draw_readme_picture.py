@@ -1,6 +1,6 @@
-"""Draw ``figures/imagine.png``: the first picture for each of ten concepts.
+"""Draw ``figures/imagine.png``: for each of ten concepts the bare concept's first picture, and the tool's below it.
 
-Needs a finished ``cpu`` run (``make run``). Nothing is picked by hand: one concept, one seed, one picture.
+Needs a finished ``cpu`` run (``make run``). Nothing is picked by hand: one concept, one seed, one picture each.
 
     python tools/draw_readme_picture.py
 """
@@ -24,26 +24,34 @@ CONCEPTS = (
     "the sea at night",
     "a slice of cake",
     "an angry man",
-    "a lighthouse",
-    "the country of Japan",
+    "a castle in the snow",
+    "a guitar",
     "a bunch of roses",
-    "a smiling cat",
+    "two dogs",
     "a sports car",
 )
+COLUMNS = 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="cpu")
     parser.add_argument("--run-dir", type=Path)
+    parser.add_argument("--arm", default="ft_good", help="who writes the prompts of the lower pictures")
     parser.add_argument("--out", type=Path, default=Path("figures"))
     args = parser.parse_args()
     run = find_run(args.profile, args.run_dir)
-    tool = ConceptToImage(run)
-    pictures = [tool.imagine(concept, n=1)[0] for concept in CONCEPTS]
-    for concept, picture in zip(CONCEPTS, pictures, strict=True):
-        print(f"{concept}: {picture.prompt}")
-    figure = plot_pictures([picture.image for picture in pictures], [picture.prompt for picture in pictures], columns=5)
+    arms = ("concept_only", args.arm)
+    rows = {arm: [ConceptToImage(run, arm).imagine(concept, n=1)[0] for concept in CONCEPTS] for arm in arms}
+    pictures = [
+        picture
+        for start in range(0, len(CONCEPTS), COLUMNS)
+        for arm in arms
+        for picture in rows[arm][start : start + COLUMNS]
+    ]
+    for picture in rows[args.arm]:
+        print(picture.prompt)
+    figure = plot_pictures([picture.image for picture in pictures], [picture.prompt for picture in pictures], COLUMNS)
     pdf, _ = save_figure(figure, args.out, "imagine", run.profile.label)
     pdf.unlink()  # the README shows the PNG
 
