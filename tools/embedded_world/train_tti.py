@@ -36,7 +36,7 @@ from tqdm import tqdm
 from c2i_lib.embedded.autoencoder import PatchAutoencoder
 from c2i_lib.models.device import device
 
-STAGES = {"singles": (468_000, 0.999), "scenes": (3_500_000, 0.99975)}  # pictures, decay of the moving average
+STAGES = {"singles": (240_000, 0.999), "scenes": (3_500_000, 0.99975)}  # pictures, decay of the moving average
 WARMUP = 6_000  # pictures
 BATCH_SIZE = 32  # 16 a core
 DECAY_SHARE = 0.3  # of a stage: the cosine at its end
