@@ -21,6 +21,7 @@ from c2i_lib.embedded.recoloring import recolored
 from c2i_lib.embedded.sprites import Sprite, sprite_image, sprites_by_name
 
 SINGLE_SIZE = 116  # a thing alone on white, pixels: it leaves a margin of six
+BESIDE_BOX, BESIDE_CENTERS, BESIDE_BOTTOM = 60, (32, 96), 94  # things beside each other; the last, on white
 RELATIONS = ("and", "on", "under", "behind")
 FLOATING_PLACES = ("sky", "space", "underwater")
 _BIG = {"place-building", "place-other", "place-religious", "place-geographic", "plant-other"}
@@ -161,7 +162,7 @@ def flies(sprite: Sprite) -> bool:
 def lay_out(scene: Scene) -> list[Placement]:
     """Where each thing goes, in the order of drawing."""
     on_white = scene.place in PLAIN or (scene.place is None and scene.time is None and scene.weather is None)
-    ground = 114 if on_white else GROUND.get(scene.place, DEFAULT_GROUND)
+    ground = DEFAULT_GROUND if on_white else GROUND.get(scene.place, DEFAULT_GROUND)
     shadow = not on_white and scene.place not in FLOATING_PLACES and scene.place != "sea"
     if not scene.things:
         return []
@@ -176,8 +177,8 @@ def lay_out(scene: Scene) -> list[Placement]:
     if scene.place in FLOATING_PLACES:
         return [Placement(thing, 78, 64, _middle(thing, scene.style, 78), False)]
     if flies(sprite):
-        return [Placement(thing, 70, 60, _middle(thing, scene.style, 70) - 14, False)]
-    return [Placement(thing, 90 if sprite.subgroup in _BIG else 78, 62, ground, shadow)]
+        return [Placement(thing, 70, 64, _middle(thing, scene.style, 70) - 14, False)]
+    return [Placement(thing, 90 if sprite.subgroup in _BIG else 78, 64, ground, shadow)]
 
 
 def _middle(thing: Thing, style: str, box: int) -> int:
@@ -195,11 +196,15 @@ def _height_in_the_middle(picture: Image.Image) -> int:
 
 def _lay_out_several(thing: Thing, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
     if thing.count == 2:
-        box, bottom = (60, 94) if on_white else (56, ground)
-        return [Placement(thing, box, center, bottom, shadow) for center in (33, 95)]
+        bottom = BESIDE_BOTTOM if on_white else ground
+        return [Placement(thing, BESIDE_BOX, center, bottom, shadow) for center in BESIDE_CENTERS]
+    left, right = BESIDE_CENTERS
     if on_white:
-        return [Placement(thing, 54, center, bottom, False) for center, bottom in ((64, 60), (34, 120), (94, 120))]
-    return [Placement(thing, 44, center, ground + down, shadow) for center, down in ((23, -4), (105, -4), (64, 6))]
+        return [
+            Placement(thing, BESIDE_BOX, center, bottom, False)
+            for center, bottom in ((64, 62), (left, 126), (right, 126))
+        ]
+    return [Placement(thing, 44, center, ground - up, shadow) for center, up in ((left, 16), (right, 16), (64, 0))]
 
 
 def _lay_out_pair(scene: Scene, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
@@ -213,5 +218,6 @@ def _lay_out_pair(scene: Scene, ground: int, on_white: bool, shadow: bool) -> li
         return [Placement(second, 92, 64, above, False), Placement(first, 48, 64, min(ground + 8, 124), shadow)]
     if scene.relation == "behind":
         return [Placement(first, 78, 80, ground - 12, shadow), Placement(second, 62, 42, ground + 6, shadow)]
-    box, bottom = (60, 94) if on_white else (56, ground)
-    return [Placement(thing, box, center, bottom, shadow) for thing, center in ((first, 33), (second, 95))]
+    bottom = BESIDE_BOTTOM if on_white else ground
+    sides = zip((first, second), BESIDE_CENTERS, strict=True)
+    return [Placement(thing, BESIDE_BOX, center, bottom, shadow) for thing, center in sides]
