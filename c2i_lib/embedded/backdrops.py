@@ -25,9 +25,9 @@ PLAIN: dict[str, Color] = {
     "purple": (160, 120, 214),
     "pink": (250, 180, 206),
 }
-# Where a thing stands: the height of its feet, in pixels of 128. Sixteen apart, as the columns of ``scenes`` are: a thing
-# in another place or column is then the same patches elsewhere, which a TTI model whose latents are such patches need
-# not learn anew.
+# Where a thing stands: the height of its feet, in pixels of 128. Sixteen apart, as the columns of ``scenes`` are: a
+# thing in another place or column is then the same patches elsewhere, which a TTI model whose latents are such patches
+# need not learn anew.
 GROUND = {"sea": 94, "sky": 94, "space": 94}
 DEFAULT_GROUND = 110
 DEFAULT_SKY = "plain"  # the place of a scene that has a time or weather but no place
