@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--steps", type=int, default=6_000)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=6e-4, help="1.5e-3 blows up, and then nothing is learned")
+    parser.add_argument("--learning-rate", type=float, default=6e-4, help="1.5e-3 blows up, and nothing is learned")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

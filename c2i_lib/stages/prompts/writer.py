@@ -225,7 +225,9 @@ class Writer:
     def _whole(self, request: PromptRequest, prompt: Prompt) -> Prompt:
         """The prompt up to its last complete phrase, and with the concept that it should keep."""
         ended = self._ended(request.concept, prompt)
-        return self._with_concept_first(request, ended) if self._lacks_concept(request, ended) else ended
+        if not self._lacks_concept(request, ended):
+            return ended
+        return self._ended(request.concept, self._with_concept_first(request, ended))
 
     def _fitted(self, request: PromptRequest, prompt: Prompt) -> Prompt:
         """The prompt in the TTI model's window; a concept that would be beyond the window is put first."""
