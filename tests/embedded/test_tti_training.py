@@ -47,7 +47,7 @@ def test_the_scheduler_takes_what_the_unet_learns_to_say(tools, noisy):
 def test_two_cores_learn_what_one_learns(tools, noisy, monkeypatch, tmp_path):
     monkeypatch.setattr(tools.train_tti, "UNET", TINY | dict(cross_attention_dim=384, attention_head_dim=4))
     monkeypatch.setattr(tools.model, "has_bf16", lambda: False)
-    args = argparse.Namespace(work=tmp_path, seed=0, learning_rate=1e-3, threads=2, stage="singles")
+    args = argparse.Namespace(work=tmp_path, seed=0, learning_rate=1e-3, threads=2, stage="singles", start=None)
     trainer = tools.train_tti.Trainer(args)
     gradients = []
     for parts in (1, 2):

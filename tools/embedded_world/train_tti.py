@@ -63,9 +63,11 @@ def save_atomically(state: dict, path: Path) -> None:
     temporary.replace(path)
 
 
-def load_autoencoder(work: Path) -> PatchAutoencoder:
-    """The autoencoder in ``work/vae``; fitted first where there is none."""
+def load_autoencoder(work: Path, start: Path | None = None) -> PatchAutoencoder:
+    """The autoencoder in ``work/vae``; where there is none, that of the weights in ``start``, else a new one."""
     folder = work / "vae"
+    if not (folder / "config.json").exists() and start:
+        PatchAutoencoder.from_pretrained(start / "vae", torch_dtype=torch.float32).save_pretrained(folder)
     if not (folder / "config.json").exists():
         vae = make_autoencoder(to_tensor(mixed_pictures()))
         vae.save_pretrained(folder)
@@ -91,6 +93,11 @@ class Trainer:
         self.step, self.done, self.history = 0, 0, {}  # steps and pictures of this stage; pictures of earlier ones
         if self.path.exists():
             self.restore(torch.load(self.path, map_location="cpu"))
+        elif args.start:
+            weights = UNet2DConditionModel.from_pretrained(args.start / "unet", torch_dtype=torch.float32).state_dict()
+            self.unet.load_state_dict(weights)
+            self.average.load_state_dict(weights)
+            print(f"starting {args.stage} from the weights in {args.start}")
 
     def restore(self, state: dict) -> None:
         self.average.load_state_dict(state["average"])
@@ -187,7 +194,7 @@ class Log:
 
 
 def make_source(args: argparse.Namespace):
-    vae, text_encoder = load_autoencoder(args.work), TextEncoder()
+    vae, text_encoder = load_autoencoder(args.work, args.start), TextEncoder()
     if args.stage == "singles":
         from singles import Singles
 
@@ -225,6 +232,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--stage", choices=STAGES, default="singles")
     parser.add_argument("--images", type=int, help="pictures of the whole stage")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="the state's folder")
+    parser.add_argument("--start", type=Path, help="without a state: exported weights to go on from, unet and vae")
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--average-decay", type=float, help="of the moving average of the weights, per step")
