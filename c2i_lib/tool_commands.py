@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from c2i_lib.errors import C2IError
-from c2i_lib.run.places import Run, find_run
+from c2i_lib.run.places import Run
+from c2i_lib.run.ready import find_tool
 from c2i_lib.study import ARMS
 from c2i_lib.text.concepts import clean_concept
 
@@ -27,7 +28,7 @@ def write(args: argparse.Namespace) -> None:
     from c2i_lib.generator import PromptWriter, Sheet, sheet_of
     from c2i_lib.generator.rendering import Renderer, run_folder
 
-    wishes, run = _wishes(args), find_run(args.profile, args.run_dir)
+    wishes, run = _wishes(args), find_tool(args.profile, args.run_dir)
     Renderer(run).with_negative(args.negative)
     writer, n = PromptWriter(run, args.arm), 4 if args.n is None else args.n
     prompts = [one for concept in concepts for one in writer.write(concept, n, args.seed, wishes)]
@@ -52,7 +53,7 @@ def render(args: argparse.Namespace) -> None:
     else:
         sheet = Sheet([Written(args.prompt, args.seed, args.concept, args.arm, args.sample)])
     own = args.profile is None and args.run_dir is None and sheet.run
-    run = find_run(None, sheet.run) if own else find_run(args.profile, args.run_dir)
+    run = find_tool(None, sheet.run) if own else find_tool(args.profile, args.run_dir)
     negative = sheet.negative if args.negative is None else args.negative
     _tell_pictures(Renderer(run).render(sheet.prompts, args.out, negative), run, negative, args.json)
 
@@ -66,7 +67,7 @@ def imagine(args: argparse.Namespace) -> None:
     from c2i_lib.generator import ConceptToImage
 
     wishes = {"wishes": _wishes(args), "negative": args.negative}
-    run = find_run(args.profile, args.run_dir)
+    run = find_tool(args.profile, args.run_dir)
     tool, pictures, notes = ConceptToImage(run, args.arm), [], []
     for concept in concepts:
         if args.best_of is None:
@@ -197,7 +198,8 @@ def _options_of_writing() -> argparse.ArgumentParser:
     asked.add_argument("--concepts", type=Path, metavar="FILE", help="a text file with a concept a line instead")
     asked.add_argument("-n", type=int, help="prompts, or pictures, of a concept (default: 4, with --best-of 1)")
     known = f"{', '.join(ARMS)}, or one of prompts.models"
-    asked.add_argument("--arm", default="ft_tags", help=f"who writes the prompt: {known} (default: ft_tags)")
+    default = "ft_good, or the last arm that the run has finetuned"
+    asked.add_argument("--arm", help=f"who writes the prompt: {known} (default: {default})")
     asked.add_argument("--seed", type=int, default=0, help="another seed gives other prompts and pictures")
     asked.add_argument("--keep", action="append", default=[], metavar="WORD", help="must be in the prompt; repeatable")
     asked.add_argument("--ban", action="append", default=[], metavar="WORD", help="never in the prompt; repeatable")

@@ -63,9 +63,12 @@ class Profile(Section):
         prompts = self.prompts
         if taken := sorted(set(prompts.models) & set(ARMS)):
             raise ValueError(f"prompts.models has {taken}, which c2i names itself; give another name")
-        if unknown := sorted({*prompts.arms, *self.survey.arms} - {*ARMS, *prompts.models}):
+        if unknown := sorted({*prompts.arms, *self.survey.arms, *prompts.candidates} - {*ARMS, *prompts.models}):
             known = ", ".join((*ARMS, *prompts.models))
-            raise ValueError(f"prompts.arms or survey.arms has {unknown}: use {known}, or add it to prompts.models")
+            raise ValueError(
+                f"prompts.arms, survey.arms or prompts.candidates has {unknown}: use {known}, or add it to "
+                "prompts.models"
+            )
         for name, model in prompts.models.items():
             if name in prompts.arms and 1 < model.num_beams < prompts.n_per_concept:
                 raise ValueError(f"prompts.models.{name}.num_beams is less than prompts.n_per_concept; raise it")

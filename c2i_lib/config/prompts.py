@@ -43,6 +43,7 @@ class Prompts(Section):
     arms: tuple[str, ...]  # of config.ARMS and of models
     models: dict[Name, PromptModel] = {}  # arms of one's own, by name
     n_per_concept: Few
+    candidates: dict[Name, Few] = {}  # arm → texts that are written for each prompt, the best of which is taken
     length: Few | None = None  # tokens of a prompt; None: the mean of captions, from stage 01
     temperature: Annotated[float, Field(ge=0.01, le=100)]
     top_p: Annotated[float, Field(ge=1e-6, le=1)]

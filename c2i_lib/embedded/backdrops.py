@@ -25,11 +25,6 @@ PLAIN: dict[str, Color] = {
     "purple": (160, 120, 214),
     "pink": (250, 180, 206),
 }
-# Where a thing stands: the height of its feet, in pixels of 128. Sixteen apart, as the columns of ``scenes`` are: a
-# thing in another place or column is then the same patches elsewhere, which a TTI model whose latents are such patches
-# need not learn anew.
-GROUND = {"sea": 94, "sky": 94, "space": 94}
-DEFAULT_GROUND = 110
 DEFAULT_SKY = "plain"  # the place of a scene that has a time or weather but no place
 INDOORS = ("room", "table", "stage", "underwater", "space")  # the sky's light and weather do not reach them
 
@@ -157,16 +152,16 @@ def _underwater(p: Painter) -> None:
 
 def _room(p: Painter) -> None:
     p.image = Image.new("RGB", (DOUBLE, DOUBLE), (244, 226, 198))
-    p.pen.rectangle((0, 188, DOUBLE, DOUBLE), fill=(186, 138, 96))
-    p.pen.rectangle((0, 182, DOUBLE, 190), fill=(250, 244, 232))
-    for y in (208, 232):
+    p.pen.rectangle((0, 168, DOUBLE, DOUBLE), fill=(186, 138, 96))
+    p.pen.rectangle((0, 162, DOUBLE, 170), fill=(250, 244, 232))
+    for y in (192, 222):
         p.pen.line((0, y, DOUBLE, y), fill=(170, 122, 82), width=2)
     sky = ramp(p.light.top, p.light.bottom, 76).crop((0, 0, 70, 76))
     p.pen.rectangle((18, 24, 100, 112), fill=(252, 250, 244))
     p.image.paste(sky, (24, 30))
     p.pen.rectangle((57, 24, 62, 112), fill=(252, 250, 244))
     p.pen.rectangle((18, 66, 100, 71), fill=(252, 250, 244))
-    p.sprite("potted plant", 112, 102, 36, lit=False)
+    p.sprite("potted plant", 112, 94, 36, lit=False)
 
 
 def _table(p: Painter) -> None:
@@ -180,12 +175,12 @@ def _table(p: Painter) -> None:
 def _stage(p: Painter) -> None:
     p.image = ramp((46, 14, 34), (96, 26, 52), 190)
     cone = Image.new("L", (DOUBLE, DOUBLE), 0)
-    ImageDraw.Draw(cone).polygon(((118, 0), (138, 0), (220, 214), (36, 214)), fill=110)
+    ImageDraw.Draw(cone).polygon(((118, 0), (138, 0), (220, 194), (36, 194)), fill=110)
     p.image.paste((255, 238, 190), (0, 0), cone.filter(ImageFilter.GaussianBlur(6)))
-    p.pen.rectangle((0, 196, DOUBLE, DOUBLE), fill=(150, 98, 60))
-    p.pen.ellipse((30, 200, 226, 244), fill=(206, 156, 104))
+    p.pen.rectangle((0, 166, DOUBLE, DOUBLE), fill=(150, 98, 60))
+    p.pen.ellipse((30, 172, 226, 216), fill=(206, 156, 104))
     for x in (0, 18, 238, 220):
-        p.pen.rectangle((x, 0, x + 17, 204), fill=(190, 30, 44) if x in (0, 238) else (156, 20, 36))
+        p.pen.rectangle((x, 0, x + 17, 174), fill=(190, 30, 44) if x in (0, 238) else (156, 20, 36))
     p.pen.rectangle((0, 0, DOUBLE, 20), fill=(172, 24, 40))
 
 

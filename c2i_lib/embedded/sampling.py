@@ -21,7 +21,7 @@ from c2i_lib.embedded.recoloring import COLORS
 from c2i_lib.embedded.scenes import RELATIONS, Scene, Thing, flies
 from c2i_lib.embedded.sprites import Sprite, load_sprites, sprites_by_name
 
-KINDS = {"single": 0.44, "colored": 0.08, "several": 0.11, "pair": 0.16, "placed": 0.15, "named": 0.06}
+KINDS = {"single": 0.32, "colored": 0.09, "several": 0.13, "pair": 0.2, "placed": 0.2, "named": 0.06}
 POOR_SHARE = 0.36  # of the pictures; with the two shares below, 40 % of the captions without style words
 STYLED_SHARE_GOOD, STYLED_SHARE_POOR = 0.5, 0.4
 OTHER_STYLES_SHARE = 0.25  # flat or Noto among good pictures with style words; a tenth of it without
@@ -32,7 +32,8 @@ _ALONE = set(
     face-unwell face-hat face-glasses face-concerned face-negative face-costume cat-face monkey-face heart emotion
     hand-fingers-open hand-fingers-partial hand-single-finger hand-fingers-closed hands hand-prop body-parts
     sky-weather place-map place-geographic geometric other-symbol religion warning punctuation av-symbol zodiac
-    family person-symbol person-activity money time event""".split()
+    family person-symbol person-activity money time event clothing tool office medical mail writing science lock sound
+    music computer book-paper arts-crafts phone sport award-medal person-gesture other-object hotel""".split()
 )  # subgroups whose things stand alone on white, not in scenes
 _ALSO_IN_SCENES = set(
     (

@@ -13,18 +13,21 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from c2i_lib.embedded.backdrops import DEFAULT_GROUND, GROUND, PLAIN, draw_backdrop, draw_weather, light_of
+from c2i_lib.embedded.backdrops import PLAIN, draw_backdrop, draw_weather, light_of
 from c2i_lib.embedded.degradations import degrade
 from c2i_lib.embedded.named_scenes import named_scenes
 from c2i_lib.embedded.painting import SIZE, tinted
 from c2i_lib.embedded.recoloring import recolored
 from c2i_lib.embedded.sprites import Sprite, sprite_image, sprites_by_name
 
-SINGLE_SIZE = 116  # a thing alone on white, pixels: it leaves a margin of six
-BESIDE_BOX, BESIDE_CENTERS, BESIDE_BOTTOM = 60, (32, 96), 94  # things beside each other; the last, on white
+SINGLE_SIZE = 116  # a thing alone on a plain ground, pixels: it leaves a margin of six
+# Every thing in a scene has this size, and its place is one of a grid of 32 pixels: two patches of the TTI model's
+# latents, one of its lower level. A thing elsewhere is then the same patches, and each picture of it teaches all.
+BOX, LEFT, MIDDLE, RIGHT = 60, 32, 64, 96  # longer side; centres
+HIGH, LEVEL, NEAR = 62, 94, 126  # lower edges: in the air, on the ground, in front
+PATCH = 16  # pixels of a cell of the latents
 RELATIONS = ("and", "on", "under", "behind")
 FLOATING_PLACES = ("sky", "space", "underwater")
-_BIG = {"place-building", "place-other", "place-religious", "place-geographic", "plant-other"}
 _GLOWING = set(
     "fire|jack-o-lantern|fireworks|sparkler|candle|star|glowing star|sparkles|light bulb|lightning bolt|ghost|sun|"
     "crescent moon|full moon|diya lamp|red paper lantern|shooting star|flying saucer|mirror ball".split("|")
@@ -68,10 +71,10 @@ class Placement(NamedTuple):
     """Where a thing goes: it fits into a square of ``box`` pixels whose lower edge's middle is given."""
 
     thing: Thing
-    box: int
     center: int
     bottom: int
     shadow: bool
+    box: int = BOX
 
 
 def compose(scene: Scene) -> Image.Image:
@@ -88,7 +91,7 @@ def _compose_good(scene: Scene) -> Image.Image:
         return _compose_named(scene)
     if _is_single(scene):
         thing = scene.things[0]
-        return draw_alone(_picture_of(thing.name, thing.color, scene.style))
+        return draw_alone(_picture_of(thing.name, thing.color, scene.style), PLAIN[scene.place or "white"])
     canvas = draw_backdrop(scene.place, scene.time, scene.weather, scene.style).copy()
     tint = light_of(scene.place, scene.time or ("day" if scene.weather else None))
     for placement in lay_out(scene):
@@ -102,19 +105,19 @@ def _compose_named(scene: Scene) -> Image.Image:
     canvas = draw_backdrop(recipe.place, time, weather, scene.style).copy()
     for item in recipe.items:
         shadow = item.shadow and recipe.place not in (*FLOATING_PLACES, "sea", "white")
-        placement = Placement(Thing(item.name, item.color), item.size, item.center, item.bottom, shadow)
+        placement = Placement(Thing(item.name, item.color), item.center, item.bottom, shadow, item.size)
         draw_thing(canvas, placement, scene.style, light_of(recipe.place, time))
     return draw_weather(canvas, recipe.place, weather)
 
 
 def _is_single(scene: Scene) -> bool:
-    bare = scene.place is None and scene.time is None and scene.weather is None
+    bare = scene.place in (None, *PLAIN) and scene.time is None and scene.weather is None
     return bare and len(scene.things) == 1 and scene.things[0].count == 1
 
 
-def draw_alone(picture: Image.Image) -> Image.Image:
-    """A sprite's picture in the middle of a white square."""
-    canvas, margin = Image.new("RGBA", (SIZE, SIZE), "white"), (SIZE - SINGLE_SIZE) // 2
+def draw_alone(picture: Image.Image, ground: tuple[int, int, int] = PLAIN["white"]) -> Image.Image:
+    """A sprite's picture in the middle of a square of the colour ``ground``."""
+    canvas, margin = Image.new("RGBA", (SIZE, SIZE), ground), (SIZE - SINGLE_SIZE) // 2
     canvas.alpha_composite(picture.resize((SINGLE_SIZE,) * 2, Image.LANCZOS), (margin, margin))
     return canvas.convert("RGB")
 
@@ -162,62 +165,39 @@ def flies(sprite: Sprite) -> bool:
 def lay_out(scene: Scene) -> list[Placement]:
     """Where each thing goes, in the order of drawing."""
     on_white = scene.place in PLAIN or (scene.place is None and scene.time is None and scene.weather is None)
-    ground = DEFAULT_GROUND if on_white else GROUND.get(scene.place, DEFAULT_GROUND)
     shadow = not on_white and scene.place not in FLOATING_PLACES and scene.place != "sea"
+    if len(scene.things) == 2:
+        return _lay_out_pair(scene, shadow)
     if not scene.things:
         return []
-    if len(scene.things) == 2:
-        return _lay_out_pair(scene, ground, on_white, shadow)
     thing = scene.things[0]
-    sprite = sprites_by_name()[thing.name]
     if thing.count > 1:
-        return _lay_out_several(thing, ground, on_white, shadow)
-    if on_white:
-        return [Placement(thing, 104, 64, _middle(thing, scene.style, 104), False)]
-    if scene.place in FLOATING_PLACES:
-        return [Placement(thing, 78, 64, _middle(thing, scene.style, 78), False)]
-    if flies(sprite):
-        return [Placement(thing, 70, 64, _middle(thing, scene.style, 70) - 14, False)]
-    return [Placement(thing, 90 if sprite.subgroup in _BIG else 78, 64, ground, shadow)]
+        places = [(LEFT, LEVEL), (RIGHT, LEVEL), (MIDDLE, NEAR)][: thing.count]
+        return [Placement(thing, center, bottom, shadow) for center, bottom in places]
+    if flies(sprites_by_name()[thing.name]) and not on_white:
+        return [Placement(thing, MIDDLE, HIGH, False)]
+    return [Placement(thing, MIDDLE, LEVEL, shadow)]
 
 
-def _middle(thing: Thing, style: str, box: int) -> int:
-    """The lower edge that puts the thing in the middle of the picture."""
-    return (SIZE + _fitted(thing.name, thing.color, style, box).height) // 2
-
-
-def _height_in_the_middle(picture: Image.Image) -> int:
-    """How high a thing is where another can stand on it: the seat of a couch, not the lamp beside it."""
-    opaque = np.asarray(picture.getchannel("A")) > 60
-    middle = opaque[:, round(0.2 * picture.width) : round(0.8 * picture.width)]
-    tops = middle.argmax(0)[middle.any(0)]
-    return picture.height - int(np.median(tops)) if len(tops) else picture.height
-
-
-def _lay_out_several(thing: Thing, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
-    if thing.count == 2:
-        bottom = BESIDE_BOTTOM if on_white else ground
-        return [Placement(thing, BESIDE_BOX, center, bottom, shadow) for center in BESIDE_CENTERS]
-    left, right = BESIDE_CENTERS
-    if on_white:
-        return [
-            Placement(thing, BESIDE_BOX, center, bottom, False)
-            for center, bottom in ((64, 62), (left, 126), (right, 126))
-        ]
-    return [Placement(thing, 44, center, ground - up, shadow) for center, up in ((left, 16), (right, 16), (64, 0))]
-
-
-def _lay_out_pair(scene: Scene, ground: int, on_white: bool, shadow: bool) -> list[Placement]:
+def _lay_out_pair(scene: Scene, shadow: bool) -> list[Placement]:
     first, second = scene.things
     if scene.relation == "on":
-        base = Placement(second, 70, 64, ground + 4, shadow)
-        top = base.bottom - _height_in_the_middle(_fitted(second.name, second.color, scene.style, 70))
-        return [base, Placement(first, 52, 64, max(top + 6, 52), False)]
+        base = _fitted(second.name, second.color, scene.style, BOX)
+        return [Placement(second, MIDDLE, NEAR, shadow), Placement(first, MIDDLE, _feet_on(base), False)]
     if scene.relation == "under":
-        above = 96 if on_white else ground - 4
-        return [Placement(second, 92, 64, above, False), Placement(first, 48, 64, min(ground + 8, 124), shadow)]
+        return [Placement(second, MIDDLE, LEVEL, False), Placement(first, MIDDLE, NEAR, shadow)]
     if scene.relation == "behind":
-        return [Placement(first, 78, 80, ground - 12, shadow), Placement(second, 62, 42, ground + 6, shadow)]
-    bottom = BESIDE_BOTTOM if on_white else ground
-    sides = zip((first, second), BESIDE_CENTERS, strict=True)
-    return [Placement(thing, BESIDE_BOX, center, bottom, shadow) for thing, center in sides]
+        return [Placement(first, MIDDLE, LEVEL, shadow), Placement(second, LEFT, NEAR, shadow)]
+    return [Placement(first, LEFT, LEVEL, shadow), Placement(second, RIGHT, LEVEL, shadow)]
+
+
+def _feet_on(base: Image.Image) -> int:
+    """The lower edge of what stands on ``base``: on the seat of a couch, not on the lamp beside it.
+
+    In steps of a patch of the latents, so that no height is a picture of its own.
+    """
+    opaque = np.asarray(base.getchannel("A")) > 60
+    middle = opaque[:, round(0.2 * base.width) : round(0.8 * base.width)]
+    tops = middle.argmax(0)[middle.any(0)]
+    height = base.height - int(np.median(tops)) if len(tops) else base.height
+    return NEAR - PATCH * max(1, round((height - 6) / PATCH))

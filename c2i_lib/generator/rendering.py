@@ -147,7 +147,7 @@ class Renderer:
 def run_folder(run: Run) -> str:
     """The folder of a run, from here where it lies below."""
     here = Path.cwd()
-    return str(run.directory.relative_to(here) if run.directory.is_relative_to(here) else run.directory)
+    return run.name or str(run.directory.relative_to(here) if run.directory.is_relative_to(here) else run.directory)
 
 
 def free_path(folder: Path, one: Written, metadata: Mapping[str, Any]) -> Path:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class ConceptToImage:
     """Writes prompts with one arm of ``run`` and renders them with the run's TTI model, loaded when it is needed.
 
-    Raises ``C2IError`` when the run has no such arm yet.
+    ``arm``: None for ``writing.default_arm``. Raises ``C2IError`` when the run has no such arm yet.
     """
 
-    def __init__(self, run: Run, arm: str = "ft_tags"):
-        self.run, self.arm = run, arm
-        self.prompts, self.renderer = PromptWriter(run, arm), Renderer(run)
+    def __init__(self, run: Run, arm: str | None = None):
+        self.run, self.prompts, self.renderer = run, PromptWriter(run, arm), Renderer(run)
+        self.arm = self.prompts.arm
 
     @property
     def writer(self) -> Writer:

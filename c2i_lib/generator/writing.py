@@ -26,11 +26,16 @@ UNLIKE = 0.35  # similarity to the nearest caption: below it are other languages
 _SMALL_WORDS = frozenset("a an the of in on at with and by to from for or is its".split())
 
 
-class PromptWriter:
-    """Writes prompts with one arm of ``run``. Raises ``C2IError`` when the run has no such arm yet."""
+def default_arm(run: Run) -> str:
+    """The arm that the tool writes with where none is named: the last finetuned one of the run, else ``base``."""
+    return next((arm for arm in reversed(FINETUNED_ARMS) if arm in run.profile.finetuning.arms), "base")
 
-    def __init__(self, run: Run, arm: str = "ft_tags"):
-        known = (*ARMS, *run.profile.prompts.models)
+
+class PromptWriter:
+    """Writes prompts with one arm of ``run`` (None: ``default_arm``). Raises ``C2IError`` when it is not finished."""
+
+    def __init__(self, run: Run, arm: str | None = None):
+        known, arm = (*ARMS, *run.profile.prompts.models), arm or default_arm(run)
         if arm not in known:
             raise C2IError(f"unknown arm {arm!r}: use one of {', '.join(known)}")
         self.run, self.arm = run, arm
@@ -154,6 +159,10 @@ class PromptWriter:
 
 def _done_notes(prompt: Prompt, done: Finished, wishes: Wishes) -> list[str]:
     notes = []
+    if prompt.n_candidates > 1:
+        notes.append(
+            f"the best of {prompt.n_candidates} texts, of which {prompt.n_passed} keep the concept and add no thing"
+        )
     if done.appended:
         drawn = f"in {1 + prompt.redrawn} draws the model did not write them within the window"
         notes.append(f"put at the end, because {drawn}: {', '.join(done.appended)}")

@@ -28,10 +28,12 @@ NOTEBOOKS_DIR = (_LIBRARY if _IS_INSTALLED else _LIBRARY.parent) / "notebooks"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a profile: ``directory`` holds all that it writes."""
+    """One run of a profile: ``directory`` holds all that it writes; ``name``: what commands call it, where that is not
+    its folder."""
 
     directory: Path
     profile: Profile
+    name: str = ""
 
     @property
     def figures(self) -> Path:
@@ -49,7 +51,7 @@ class Run:
         return Resampling(settings.n_bootstrap, settings.confidence, self.profile.seed)
 
 
-def _directory(name: str, run_dir: str | Path | None) -> Path:
+def default_directory(name: str, run_dir: str | Path | None = None) -> Path:
     """The folder of a run: ``runs/<name>`` in the repository, or in the current folder where c2i is installed without
     one, unless ``run_dir`` says otherwise.
     """
@@ -88,7 +90,7 @@ def plan_run(
     A folder that holds another profile's run is refused with ``ProfileError``.
     """
     settings = load_profile(profile, overrides)
-    directory = _directory(settings.name, run_dir)
+    directory = default_directory(settings.name, run_dir)
     stored = directory / "profile.yaml"
     if stored.is_file():
         _refuse_another(settings.name, stored)
@@ -119,7 +121,7 @@ def find_run(profile: str | Path | None, run_dir: str | Path | None = None) -> R
     or of ``cpu``. Raises ``ProfileError`` without one.
     """
     name = load_profile(profile or DEFAULT_PROFILE).name
-    directory = _directory(name, run_dir)
+    directory = default_directory(name, run_dir)
     stored = directory / "profile.yaml"
     if not stored.is_file():
         words = ["run", "--profile", str(profile or DEFAULT_PROFILE), "--run-dir", str(directory)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WORDS = ("poor", "fair", "good")
-BEST = WORDS[-1]  # asked for at generation
+BEST, WORST = WORDS[-1], WORDS[0]  # the best is asked for at generation
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def test_a_caption_model_chooses_among_prompts_that_pass_and_refuses_the_unlikel
     def likelihood(texts):
         return np.array([likelihoods.get(text, -9.0) for text in texts])
 
-    assert best_prompts(PROMPTS[:5], "dog", 3, likelihood) == [4, 3, 2]
+    assert rank(gate(PROMPTS[:5], "dog", likelihood))[:3] == [4, 3, 2]
+    assert best_prompts(PROMPTS[:5], "dog", 3, promise=likelihood) == [4, 3, 2]
     scores = gate(PROMPTS[:5], "dog", likelihood, least=-3.0)
     assert scores["log_likelihood"].tolist() == [-6.0, -5.0, -4.0, -3.0, -2.0]
     assert scores["passes"].tolist() == [False, False, False, True, True]

@@ -23,7 +23,7 @@ from c2i_lib.models.device import device
 CAPACITY = 24_000  # scenes; their latents and caption states take 0.9 GB
 FIRST_FILL = 1_024
 FRESH = 16  # scenes that are drawn at a time
-USES = 4  # of each scene, on average
+USES = 8  # of each scene, on average
 EMPTY_SHARE = 0.10  # captions replaced by "", so that the model can be guided
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import torch
 from autoencoder import make_autoencoder
+from convolution import use_small_convolutions
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from model import DEFAULT_WORK, UNET, Noisy, TextEncoder, add_noise, flow_loss
@@ -84,6 +85,7 @@ class Trainer:
         if device().type == "cpu":
             # There the backward pass of fused attention is slow for sequences this short: 1.5 times faster.
             self.unet.set_attn_processor(AttnProcessor())
+            use_small_convolutions(self.unet)
         self.average = UNet2DConditionModel(**UNET).to(device()).requires_grad_(False)
         self.average.load_state_dict(self.unet.state_dict())
         self.optimizer = torch.optim.AdamW(

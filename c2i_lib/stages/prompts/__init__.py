@@ -19,10 +19,11 @@ from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer, perplexity
 from c2i_lib.records.files import hash_of, seed_of, write_json, write_table
 from c2i_lib.records.stage import Stage, read_table
+from c2i_lib.stages.prompts.prompt import Prompt, PromptRequest
 from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.window import Window
 from c2i_lib.stages.prompts.wishes import NO_WISHES, Finished, Wishes, finish
-from c2i_lib.stages.prompts.writer import Prompt, PromptRequest, Writer
+from c2i_lib.stages.prompts.writer import Writer
 from c2i_lib.study import FINETUNED_ARMS
 from c2i_lib.text.similarity import nearest_captions
 
@@ -58,6 +59,8 @@ SAMPLE_COLUMNS = {
     "put_first": "bool",
     "n_tti_tokens": "int64",
     "cut": "bool",
+    "n_candidates": "int64",
+    "n_passed": "int64",
 }
 PROMPT_COLUMNS = SAMPLE_COLUMNS | {
     "perplexity": "float64",  # under the base model

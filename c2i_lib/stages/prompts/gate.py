@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
+from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from c2i_lib.models.language_model import perplexity
+from c2i_lib.models.language_model import pad_rows, perplexity
 from c2i_lib.text.embeddings import embed_texts
 from c2i_lib.text.noun_phrases.strangers import head_of, things_beside
 from c2i_lib.text.noun_phrases.wordnet import singular
@@ -26,12 +28,14 @@ GATE_COLUMNS = {
     "meaning": "float64",  # cosine of its sentence embedding and the concept's
     "strangers": "int64",  # things in it that are not of the concept
     "log_likelihood": "float64",  # per token; NaN where no model is given
+    "promise": "float64",  # of a good picture, such as ``promise_of``; NaN where nothing tells
     "passes": "bool",
 }
-Likelihood = Callable[[Sequence[str]], np.ndarray]
+Rows = Sequence[tuple[Sequence[int], Sequence[int]]]
+Scores = Callable[[Sequence[str]], np.ndarray]  # texts → a number for each
 
 
-def likelihood_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Likelihood:
+def likelihood_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Scores:
     """Mean log-likelihood per token of texts under a caption model, such as ``held_out``.
 
     Plain captions are the likeliest, so it is a test of language and no measure of quality.
@@ -39,12 +43,37 @@ def likelihood_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     return lambda texts: -np.log(perplexity(model, tokenizer, texts))
 
 
+@torch.inference_mode()
+def promise_of(model: PreTrainedModel, end: int, good: Rows, poor: Rows) -> np.ndarray:
+    """``(n,)`` how much likelier each text is after the tag of good pictures than after that of poor ones.
+
+    ``good``, ``poor``: of each text the tokens before it, with its tag, and its own; ``end``: the token after it. The
+    difference of two log-likelihoods is, up to a constant, the log-odds that the text's picture is good (Bayes).
+    """
+    return _log_likelihoods(model, end, good) - _log_likelihoods(model, end, poor)
+
+
+def _log_likelihoods(model: PreTrainedModel, end: int, rows: Rows) -> np.ndarray:
+    """``(n,)`` of each row's second part and the end, after its first part."""
+    ids, mask = pad_rows([[*front, *text, end] for front, text in rows], end)
+    logits = model(ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, :-1].float()
+    losses = functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:].to(model.device), reduction="none").cpu()
+    counted = mask[:, 1:].bool()
+    for row, (front, _) in enumerate(rows):
+        counted[row, : len(front) - 1] = False
+    return -(losses * counted).sum(1).double().numpy()
+
+
 def _words(text: str) -> set[str]:
     return {singular(word.strip(".,;:!?\"'()[]")) for word in text.lower().split()}
 
 
 def gate(
-    prompts: Sequence[str], concept: str, likelihood: Likelihood | None = None, least: float = -np.inf
+    prompts: Sequence[str],
+    concept: str,
+    likelihood: Scores | None = None,
+    least: float = -np.inf,
+    promise: Scores | None = None,
 ) -> pd.DataFrame:
     """One row for each prompt, in order (``GATE_COLUMNS``).
 
@@ -63,6 +92,7 @@ def gate(
     table["meaning"] = (embed_texts(texts) @ embed_texts([concept])[0]).double().numpy().round(4)
     table["strangers"] = [len(own.strangers) for own in things]
     table["log_likelihood"] = likelihood(texts) if likelihood else np.nan
+    table["promise"] = promise(texts) if promise else np.nan
     in_language = table["log_likelihood"] >= least if likelihood else True
     table["passes"] = table["means"] & (table["strangers"] == 0) & in_language
     return table.astype(GATE_COLUMNS)[list(GATE_COLUMNS)]
@@ -71,9 +101,9 @@ def gate(
 def rank(scores: pd.DataFrame) -> list[int]:
     """Positions of the rows of ``gate``, the best first.
 
-    Prompts that pass come first; of these, those that name the concept, then the likelier, then the earlier. Of the
-    others, those that mean the concept, with fewer strangers, nearer in meaning. A text that has come before, case
-    aside, comes last.
+    Prompts that pass come first; of these, those that name the concept, then those of more promise, then the likelier,
+    then the earlier. Of the others, those that mean the concept, with fewer strangers, nearer in meaning. A text that
+    has come before, case aside, comes last.
     """
     failing = ~scores["passes"]
     keys = {
@@ -83,14 +113,13 @@ def rank(scores: pd.DataFrame) -> list[int]:
         "strangers": scores["strangers"].where(failing, 0),
         "apart": (-scores["meaning"]).where(failing, 0),
         "renamed": ~scores["named"],
+        "little": -scores["promise"].fillna(0.0),
         "unlikely": -scores["log_likelihood"].fillna(0.0),
     }
     table = pd.DataFrame(keys).reset_index(drop=True)
     return table.sort_values(list(keys), kind="stable").index.tolist()
 
 
-def best_prompts(
-    prompts: Sequence[str], concept: str, n: int, likelihood: Likelihood | None = None, least: float = -np.inf
-) -> list[int]:
+def best_prompts(prompts: Sequence[str], concept: str, n: int, promise: Scores | None = None) -> list[int]:
     """Positions of the best ``n`` of ``prompts`` for ``concept``, the best first; all where there are fewer."""
-    return rank(gate(prompts, concept, likelihood, least))[:n]
+    return rank(gate(prompts, concept, promise=promise))[:n]

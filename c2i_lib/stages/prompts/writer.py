@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of
 from c2i_lib.stages.prompts.banning import BannedWords
+from c2i_lib.stages.prompts.candidates import candidates_of, choose
 from c2i_lib.stages.prompts.lookup import Lookup
 from c2i_lib.stages.prompts.own_arms import SLOT, answer_of, check_chat, opening_of
+from c2i_lib.stages.prompts.prompt import Prompt, PromptRequest
 from c2i_lib.stages.prompts.recipe import Recipe
 from c2i_lib.stages.prompts.sampling import Sampler
 from c2i_lib.stages.prompts.window import Window
@@ -34,34 +36,6 @@ from c2i_lib.text.quality_tags import BEST
 from c2i_lib.text.whole_words import find_whole
 
 _CLOSING = ".,;:!?'\"’”)"  # characters that may follow a word
-
-
-@dataclass(frozen=True)
-class PromptRequest:
-    """A prompt to be written. ``sample`` numbers the prompts of a concept; ``seed`` belongs to this one."""
-
-    concept: str
-    sample: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt: its text, its tokens as the arm's model counts them, and whether the model ended it by itself.
-
-    ``redrawn``: how many draws before this one held a word of the blacklist, or nothing, or not the concept of an arm
-    that keeps it. ``explicit``: this one holds such a word, too. ``put_first``: no draw had the concept, so it was put
-    first. ``n_tti_tokens``: its length for the TTI model; ``cut``: it was longer, and lost its last words.
-    """
-
-    text: str
-    n_tokens: int
-    ended: bool
-    redrawn: int = 0
-    explicit: bool = False
-    put_first: bool = False
-    n_tti_tokens: int = 0
-    cut: bool = False
 
 
 def _is_word(char: str) -> bool:
@@ -177,8 +151,34 @@ class Writer:
         with a seed derived from its own, ``prompts.max_redraws`` times at most; of these the best one is taken. One
         that still is explicit is marked; one that still lacks the concept is written once more, going on from it. Beam
         search has nothing to draw, so its prompts are only marked. ``on_written`` is called with the number of prompts
-        that each batch has brought.
+        that each batch has brought. Where the arm has ``prompts.candidates``, so many are written for each request, and
+        the best text is taken.
         """
+        n = self.settings.candidates.get(self.arm, 1)
+        if n == 1:
+            return self._draw_each(requests, n_tokens, wishes, on_written)
+        written = 0
+
+        def on_candidates(more: int) -> None:
+            nonlocal written
+            on_written((written + more) // n - written // n)
+            written += more
+
+        drawn = self._draw_each(candidates_of(requests, n), n_tokens, wishes, on_candidates)
+        own = [drawn[start : start + n] for start in range(0, len(drawn), n)]
+        return [
+            choose(self, request.concept, prompts, [self._faults(request, prompt, wishes) for prompt in prompts])
+            for request, prompts in zip(requests, own, strict=True)
+        ]
+
+    def _draw_each(
+        self,
+        requests: Sequence[PromptRequest],
+        n_tokens: int,
+        wishes: Wishes,
+        on_written: Callable[[int], object],
+    ) -> list[Prompt]:
+        """A prompt for each request, without a choice."""
         prompts = self._write(requests, n_tokens, wishes, on_written)
         if self.sampler is not None and not (self.own and self.own.num_beams > 1):
             for attempt in range(1, self.settings.max_redraws + 1):
