@@ -314,8 +314,8 @@ def test_what_the_system_forbids_is_told_with_its_path(arguments, fails, tmp_pat
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "run"))
 
     monkeypatch.setattr("c2i_lib.cli.find_run", forbidden)
-    for module in (survey_commands, tool_commands):
-        monkeypatch.setattr(module, "find_run", forbidden)
+    monkeypatch.setattr(survey_commands, "find_run", forbidden)
+    monkeypatch.setattr(tool_commands, "find_tool", forbidden)
     message = fails(*arguments, "--run-dir", tmp_path / "run")
     assert "Permission denied" in message and str(tmp_path / "run") in message and "you may read or write it" in message
 

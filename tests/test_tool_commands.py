@@ -125,6 +125,6 @@ def test_what_was_done_is_told_once_for_all_prompts_of_a_concept(options, tells)
 
 
 def test_a_concept_of_a_book_is_refused_before_a_run_is_opened(capfd, monkeypatch):
-    monkeypatch.setattr(tool_commands, "find_run", None)
+    monkeypatch.setattr(tool_commands, "find_tool", None)
     assert main(["imagine", " ".join(["word"] * 9000)]) == 1
     assert "at most 1,000 characters, found 44,999 (9,000 words): shorten it" in capfd.readouterr().err

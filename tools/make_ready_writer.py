@@ -25,7 +25,7 @@ from c2i_lib.run.places import Run, plan_run
 from c2i_lib.run.ready import ARM, FILES, LAYERS, SOURCE
 
 SETTINGS = {
-    "captions": {"n_finetune": 12_000, "n_mining": 1_000, "n_length": 4_000},
+    "captions": {"n_finetune": 8_000, "n_mining": 1_000, "n_length": 4_000},
     "language_model": {"frozen_layers": 28},
     "finetuning": {"arms": [ARM], "held_out_model": False, "epochs": 3, "checkpoint_every": 100},
     "prompts": {"arms": ["concept_only", ARM]},

@@ -14,7 +14,7 @@ CONCEPTS = ["a red bicycle", "cat", "penguin", "an old house next to a tree"]
 @pytest.fixture
 def profile(tiny_language_model, tiny_tti):
     models = {"language_model.model": str(tiny_language_model), "images.model": str(tiny_tti)}
-    return load_profile("smoke", {**models, "prompts.max_redraws": 2})
+    return load_profile("smoke", {**models, "prompts.max_redraws": 2, "prompts.candidates": {}})
 
 
 class Scripted:

@@ -1,0 +1,178 @@
+"""Do written prompts make better pictures than the bare concept, and still show it?
+
+    python benchmarks/writers.py [--quick] [--run-dir RUN] [--out figures/writers]
+
+120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes five prompts for each,
+and all pictures of a sample start from the same noise. The arms: the bare concept; the nearest training caption; an
+instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of eight texts, which is
+what ``c2i imagine`` does. Judged by both quality judges and by both faithfulness judges of the embedded world; none of
+them took part: ``ft_good`` learned from captions whose pictures are known to be good or poor, and texts are chosen by
+text alone. Concepts are the unit: differences to the bare concept with their intervals over concepts, qualities in
+standard deviations within a concept.
+
+Prints a table; the last line is one JSON object. ``--out`` gets all scores, prompts to read, and a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from c2i_lib.config.judges import JudgeModel
+from c2i_lib.generator import PromptWriter, Renderer
+from c2i_lib.models.device import quiet_libraries
+from c2i_lib.models.judges import load_judge, score_pictures
+from c2i_lib.records.files import seed_of
+from c2i_lib.reporting.style import in_style, save_figure
+from c2i_lib.run.places import Run
+from c2i_lib.run.ready import READY, find_tool
+from c2i_lib.stages.images import to_pixels
+from c2i_lib.statistics.bootstrap import cluster_interval
+
+BARE = "concept_only"
+WRITERS = {  # name → arm, candidates
+    BARE: (BARE, 1),
+    "retrieved": ("retrieved", 1),
+    "rewrite": ("rewrite", 1),
+    "ft_good": ("ft_good", 1),
+    "ft_good, best text of 8": ("ft_good", 8),
+}
+QUALITIES = {"quality": "embedded:quality", "quality_2": "embedded:quality-selecting"}
+FAITH = {
+    "faithfulness": ("scene_parts", "embedded:parts"),
+    "faithfulness_2": ("scene_match", "embedded:match"),
+}
+N_SAMPLES = 5
+N_TO_READ = 60
+
+
+def read_concepts(path: Path, quick: bool) -> pd.DataFrame:
+    """Columns ``concept`` and ``group``; a group begins with a line that starts with #."""
+    rows, group = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            group = line.lstrip("# ")
+        elif line.strip():
+            rows.append({"concept": line.strip(), "group": group})
+    table = pd.DataFrame(rows)
+    return table.groupby("group", sort=False).head(3) if quick else table
+
+
+def write_prompts(run: Run, concepts: pd.DataFrame) -> pd.DataFrame:
+    """One row for each writer, concept and sample."""
+    rows = []
+    for name, (arm, n_candidates) in WRITERS.items():
+        prompts = run.profile.prompts.model_copy(update={"candidates": {arm: n_candidates}})
+        profile = run.profile.model_copy(update={"prompts": prompts})
+        writer = PromptWriter(Run(run.directory, profile, run.name), arm)
+        for concept, group in tqdm(concepts.to_numpy(), desc=name, mininterval=5):
+            for sample, one in enumerate(writer.write(concept, N_SAMPLES)):
+                seed = seed_of(0, concept, sample)  # of the noise: the same for all writers
+                own = {"writer": name, "concept": concept, "group": group, "sample": sample}
+                rows.append({**own, "prompt": one.prompt, "seed": seed})
+    return pd.DataFrame(rows)
+
+
+def draw(run: Run, table: pd.DataFrame) -> np.ndarray:
+    """uint8 ``(n, 128, 128, 3)``: a picture of each prompt."""
+    renderer = Renderer(run)
+    drawn = renderer.draw(table["prompt"].tolist(), table["seed"].tolist(), renderer.settings)
+    return np.stack([to_pixels(image) for image, _ in tqdm(drawn, total=len(table), desc="pictures", mininterval=5)])
+
+
+def score(table: pd.DataFrame, pictures: np.ndarray) -> pd.DataFrame:
+    """``table`` with a column for each judge."""
+    judges = {name: ("scene_quality", model) for name, model in QUALITIES.items()} | FAITH
+    for name, (kind, model) in judges.items():
+        judge = load_judge(JudgeModel(kind=kind, model=model))
+        table[name] = score_pictures(judge, pictures, table["concept"].tolist(), 64, name)
+    return table
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Every writer minus the bare concept, overall and by group, with the interval over concepts.
+
+    Qualities are in standard deviations of the bare concept's pictures within a concept.
+    """
+    rows = []
+    for judge in (*QUALITIES, *FAITH):
+        bare = table[table["writer"] == BARE].groupby("concept")[judge]
+        unit = float(np.sqrt(bare.var().mean())) if judge in QUALITIES else 1.0
+        means = table.groupby(["group", "concept", "writer"])[judge].mean().unstack("writer")
+        gains = means.sub(means[BARE], axis=0).drop(columns=BARE) / unit
+        parts = {"all": gains} | dict(tuple(gains.groupby(level="group")))
+        for group, part in parts.items():
+            low, high = cluster_interval(part.to_numpy())
+            for index, writer in enumerate(part.columns):
+                own = {"judge": judge, "group": group, "writer": writer, "difference": part[writer].mean()}
+                rows.append({**own, "low": low[index], "high": high[index]})
+    return pd.DataFrame(rows)
+
+
+def plot_frontier(found: pd.DataFrame) -> Figure:
+    """Quality against faithfulness, each as the difference to the bare concept, with intervals."""
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    axes = figure.subplots()
+    overall = found[found["group"] == "all"].set_index(["judge", "writer"])
+    for index, writer in enumerate(overall.loc["quality"].index):
+        x, y = (overall.loc[(judge, writer)] for judge in ("faithfulness", "quality"))
+        color = matplotlib.color_sequences["tab10"][index]
+        axes.errorbar(
+            x["difference"],
+            y["difference"],
+            xerr=[[x["difference"] - x["low"]], [x["high"] - x["difference"]]],
+            yerr=[[y["difference"] - y["low"]], [y["high"] - y["difference"]]],
+            fmt="o",
+            color=color,
+            label=writer,
+        )
+    axes.plot(0, 0, "ks", label="bare concept")
+    axes.axhline(0, color="0.8", zorder=0)
+    axes.axvline(0, color="0.8", zorder=0)
+    axes.set_xlabel("faithfulness, difference to the bare concept")
+    axes.set_ylabel("quality, difference in standard deviations")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def save(out: Path, table: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Scores, differences, prompts to read, and the figure."""
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "scores.csv", index=False, float_format="%.4f")
+    found.to_csv(out / "differences.csv", index=False, float_format="%.3f")
+    own = table[table["writer"] == list(WRITERS)[-1]].sample(min(N_TO_READ, table["concept"].size), random_state=0)
+    lines = [f"{number}. [{row.concept}] {row.prompt}" for number, row in enumerate(own.itertuples(), 1)]
+    (out / "prompts_to_read.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with in_style():
+        save_figure(plot_frontier(found), out, "frontier")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three concepts of each group")
+    parser.add_argument("--run-dir", default=READY, help=f"whose writers (default: {READY}, the ready writer)")
+    parser.add_argument("--concepts", type=Path, default=Path(__file__).with_name("writers_concepts.txt"))
+    parser.add_argument("--out", type=Path, help="folder for scores, prompts and the figure")
+    args = parser.parse_args()
+    quiet_libraries()
+    run = find_tool(None, args.run_dir)
+    table = write_prompts(run, read_concepts(args.concepts, args.quick))
+    found = differences(score(table, draw(run, table)))
+    if args.out:
+        save(args.out, table, found)
+    with pd.option_context("display.width", 200, "display.max_rows", 200):
+        print(found.round(3).to_string(index=False))
+    overall = found[found["group"] == "all"]
+    keys = overall["writer"] + ", " + overall["judge"]
+    print(json.dumps(dict(zip(keys, overall["difference"].round(3).tolist(), strict=True))))
+
+
+if __name__ == "__main__":
+    main()
