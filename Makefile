@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test lab figures dryrun-paper lock clean
+.PHONY: help install run test lab figures dryrun-paper lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## install what the tool needs, and nothing more
 
 run: .venv/installed ## execute notebooks 01 to 08 with PROFILE (cpu, paper, smoke or a YAML file)
 	$(BIN)/python -m c2i_lib run --profile $(PROFILE)

@@ -1,6 +1,6 @@
 """Draw ``figures/imagine.png``: for each of ten concepts the bare concept's first picture, and the tool's below it.
 
-Needs a finished ``cpu`` run (``make run``). Nothing is picked by hand: one concept, one seed, one picture each.
+By the ready writer, or by a run of your own. Nothing is picked by hand: one concept, one seed, one picture each.
 
     python tools/draw_readme_picture.py
 """
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from c2i_lib.generator import ConceptToImage
 from c2i_lib.reporting.figures import plot_pictures
 from c2i_lib.reporting.style import save_figure
-from c2i_lib.run.places import find_run
+from c2i_lib.run.ready import READY, find_tool
 
 CONCEPTS = (
     "a red bicycle",
@@ -35,12 +35,11 @@ COLUMNS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", default="cpu")
-    parser.add_argument("--run-dir", type=Path)
+    parser.add_argument("--run-dir", default=READY)
     parser.add_argument("--arm", default="ft_good", help="who writes the prompts of the lower pictures")
     parser.add_argument("--out", type=Path, default=Path("figures"))
     args = parser.parse_args()
-    run = find_run(args.profile, args.run_dir)
+    run = find_tool(None, args.run_dir)
     arms = ("concept_only", args.arm)
     rows = {arm: [ConceptToImage(run, arm).imagine(concept, n=1)[0] for concept in CONCEPTS] for arm in arms}
     pictures = [
