@@ -4,7 +4,7 @@
 
 120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes five prompts for each,
 and all pictures of a sample start from the same noise. The arms: the bare concept; the nearest training caption; an
-instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of eight texts, which is
+instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of sixteen texts, which is
 what ``c2i imagine`` does. Judged by both quality judges and by both faithfulness judges of the embedded world; none of
 them took part: ``ft_good`` learned from captions whose pictures are known to be good or poor, and texts are chosen by
 text alone. Concepts are the unit: differences to the bare concept with their intervals over concepts, qualities in
@@ -42,7 +42,7 @@ WRITERS = {  # name → arm, candidates
     "retrieved": ("retrieved", 1),
     "rewrite": ("rewrite", 1),
     "ft_good": ("ft_good", 1),
-    "ft_good, best text of 8": ("ft_good", 8),
+    "ft_good, best text of 16": ("ft_good", 16),
 }
 QUALITIES = {"quality": "embedded:quality", "quality_2": "embedded:quality-selecting"}
 FAITH = {

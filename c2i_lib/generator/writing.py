@@ -167,7 +167,7 @@ def _done_notes(prompt: Prompt, done: Finished, wishes: Wishes) -> list[str]:
         drawn = f"in {1 + prompt.redrawn} draws the model did not write them within the window"
         notes.append(f"put at the end, because {drawn}: {', '.join(done.appended)}")
     elif prompt.redrawn:
-        why = "lacked a word to keep, or were" if wishes.keep else "were"
+        why = "lacked a word to keep or the concept, or were" if wishes.keep else "lacked the concept, or were"
         notes.append(f"drawn {1 + prompt.redrawn} times, because the prompts before {why} explicit or empty")
     if done.removed:
         notes.append(f"taken out, because it is banned: {', '.join(done.removed)}")

@@ -15,7 +15,7 @@ def test_prompts_are_written_before_any_run_by_the_ready_writer(tmp_path, monkey
     assert sheet["run"] == ready.READY and len(sheet["prompts"]) == 2
     for one in sheet["prompts"]:
         assert "red bicycle" in one["prompt"] and one["arm"] == "ft_good" and one["nearest"]
-        assert any("the best of 8 texts" in note for note in one["notes"])
+        assert any("the best of 16 texts" in note for note in one["notes"])
 
 
 def test_a_run_of_ones_own_comes_before_the_ready_writer_which_can_be_asked_for(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ GATE_COLUMNS = {
     "meaning": "float64",  # cosine of its sentence embedding and the concept's
     "strangers": "int64",  # things in it that are not of the concept
     "log_likelihood": "float64",  # per token; NaN where no model is given
-    "promise": "float64",  # of a good picture, such as ``promise_of``; NaN where nothing tells
+    "promise": "float64",  # of a good picture, as ``ft_good`` knows it; NaN where nothing tells
     "passes": "bool",
 }
 Rows = Sequence[tuple[Sequence[int], Sequence[int]]]
@@ -44,17 +44,8 @@ def likelihood_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
 
 
 @torch.inference_mode()
-def promise_of(model: PreTrainedModel, end: int, good: Rows, poor: Rows) -> np.ndarray:
-    """``(n,)`` how much likelier each text is after the tag of good pictures than after that of poor ones.
-
-    ``good``, ``poor``: of each text the tokens before it, with its tag, and its own; ``end``: the token after it. The
-    difference of two log-likelihoods is, up to a constant, the log-odds that the text's picture is good (Bayes).
-    """
-    return _log_likelihoods(model, end, good) - _log_likelihoods(model, end, poor)
-
-
-def _log_likelihoods(model: PreTrainedModel, end: int, rows: Rows) -> np.ndarray:
-    """``(n,)`` of each row's second part and the end, after its first part."""
+def log_likelihoods(model: PreTrainedModel, end: int, rows: Rows) -> np.ndarray:
+    """``(n,)`` sums over tokens: of each row's second part and the token ``end``, after its first part."""
     ids, mask = pad_rows([[*front, *text, end] for front, text in rows], end)
     logits = model(ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, :-1].float()
     losses = functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:].to(model.device), reduction="none").cpu()
@@ -101,8 +92,8 @@ def gate(
 def rank(scores: pd.DataFrame) -> list[int]:
     """Positions of the rows of ``gate``, the best first.
 
-    Prompts that pass come first; of these, those that name the concept, then those of more promise, then the likelier,
-    then the earlier. Of the others, those that mean the concept, with fewer strangers, nearer in meaning. A text that
+    Prompts that pass come first; of these, those that name the concept, then those likelier and of more promise, then
+    the earlier. Of the others, those that mean the concept, with fewer strangers, nearer in meaning. A text that
     has come before, case aside, comes last.
     """
     failing = ~scores["passes"]
@@ -113,8 +104,7 @@ def rank(scores: pd.DataFrame) -> list[int]:
         "strangers": scores["strangers"].where(failing, 0),
         "apart": (-scores["meaning"]).where(failing, 0),
         "renamed": ~scores["named"],
-        "little": -scores["promise"].fillna(0.0),
-        "unlikely": -scores["log_likelihood"].fillna(0.0),
+        "unlikely": -scores["log_likelihood"].fillna(0.0) - scores["promise"].fillna(0.0),
     }
     table = pd.DataFrame(keys).reset_index(drop=True)
     return table.sort_values(list(keys), kind="stable").index.tolist()

@@ -20,7 +20,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.models.language_model import load_language_model, load_tokenizer
 from c2i_lib.records.files import seed_of
 from c2i_lib.stages.prompts.banning import BannedWords
-from c2i_lib.stages.prompts.candidates import candidates_of, choose
+from c2i_lib.stages.prompts.candidates import draw_best
 from c2i_lib.stages.prompts.lookup import Lookup
 from c2i_lib.stages.prompts.own_arms import SLOT, answer_of, check_chat, opening_of
 from c2i_lib.stages.prompts.prompt import Prompt, PromptRequest
@@ -156,36 +156,24 @@ class Writer:
         """
         n = self.settings.candidates.get(self.arm, 1)
         if n == 1:
-            return self._draw_each(requests, n_tokens, wishes, on_written)
-        written = 0
+            return self.draw_each(requests, n_tokens, wishes, on_written)
+        return draw_best(self, requests, n, n_tokens, wishes, on_written)
 
-        def on_candidates(more: int) -> None:
-            nonlocal written
-            on_written((written + more) // n - written // n)
-            written += more
-
-        drawn = self._draw_each(candidates_of(requests, n), n_tokens, wishes, on_candidates)
-        own = [drawn[start : start + n] for start in range(0, len(drawn), n)]
-        return [
-            choose(self, request.concept, prompts, [self._faults(request, prompt, wishes) for prompt in prompts])
-            for request, prompts in zip(requests, own, strict=True)
-        ]
-
-    def _draw_each(
+    def draw_each(
         self,
         requests: Sequence[PromptRequest],
         n_tokens: int,
         wishes: Wishes,
-        on_written: Callable[[int], object],
+        on_written: Callable[[int], object] = lambda n: None,
     ) -> list[Prompt]:
         """A prompt for each request, without a choice."""
-        prompts = self._write(requests, n_tokens, wishes, on_written)
+        prompts = self.draw_once(requests, n_tokens, wishes, on_written)
         if self.sampler is not None and not (self.own and self.own.num_beams > 1):
             for attempt in range(1, self.settings.max_redraws + 1):
-                faults = (
-                    self._faults(request, prompt, wishes) for request, prompt in zip(requests, prompts, strict=True)
+                found = (
+                    self.faults(request, prompt, wishes) for request, prompt in zip(requests, prompts, strict=True)
                 )
-                redo = [index for index, fault in enumerate(faults) if any(fault)]
+                redo = [index for index, faults in enumerate(found) if any(faults)]
                 self._redraw(requests, prompts, redo, attempt, n_tokens, wishes)
             redo = [index for index, prompt in enumerate(prompts) if self._lacks_concept(requests[index], prompt)]
             self._redraw(requests, prompts, redo, self.settings.max_redraws + 1, n_tokens, wishes, concept_first=True)
@@ -194,7 +182,7 @@ class Writer:
     def _lacks_concept(self, request: PromptRequest, prompt: Prompt) -> bool:
         return self.keeps_concept and not find_whole(prompt.text, request.concept)
 
-    def _faults(self, request: PromptRequest, prompt: Prompt, wishes: Wishes) -> tuple[bool, int, bool, int]:
+    def faults(self, request: PromptRequest, prompt: Prompt, wishes: Wishes) -> tuple[bool, int, bool, int]:
         """What is wrong with a prompt, the worst first; the prompt is good where all of it is 0."""
         banned, missed = len(wishes.breaks(prompt.text)), len(wishes.lacks(prompt.text))
         return prompt.explicit or not prompt.text, banned, self._lacks_concept(request, prompt), missed
@@ -211,9 +199,9 @@ class Writer:
     ) -> None:
         """Write the prompts ``redo`` again, in their place; one that is worse than before does not take it."""
         again = [replace(requests[index], seed=seed_of(requests[index].seed, "redraw", attempt)) for index in redo]
-        drawn = self._write(again, n_tokens, wishes, concept_first=concept_first)
+        drawn = self.draw_once(again, n_tokens, wishes, concept_first=concept_first)
         for index, prompt in zip(redo, drawn, strict=True):
-            before, now = (self._faults(requests[index], one, wishes) for one in (prompts[index], prompt))
+            before, now = (self.faults(requests[index], one, wishes) for one in (prompts[index], prompt))
             best = prompts[index] if now > before else replace(prompt, put_first=concept_first)
             prompts[index] = replace(best, redrawn=attempt)
 
@@ -224,21 +212,21 @@ class Writer:
 
     def _whole(self, request: PromptRequest, prompt: Prompt) -> Prompt:
         """The prompt up to its last complete phrase, and with the concept that it should keep."""
-        ended = self._ended(request.concept, prompt)
+        ended = self.ended(request.concept, prompt)
         if not self._lacks_concept(request, ended):
             return ended
-        return self._ended(request.concept, self._with_concept_first(request, ended))
+        return self.ended(request.concept, self._with_concept_first(request, ended))
 
     def _fitted(self, request: PromptRequest, prompt: Prompt) -> Prompt:
         """The prompt in the TTI model's window; a concept that would be beyond the window is put first."""
         fitted = replace(prompt, **self.window.fit(prompt.text))
-        fitted = self._ended(request.concept, fitted) if fitted.cut else fitted
+        fitted = self.ended(request.concept, fitted) if fitted.cut else fitted
         if not self._lacks_concept(request, fitted):
             return fitted
         first = self._with_concept_first(request, prompt)
-        return self._ended(request.concept, replace(first, **self.window.fit(first.text)))
+        return self.ended(request.concept, replace(first, **self.window.fit(first.text)))
 
-    def _ended(self, concept: str, prompt: Prompt) -> Prompt:
+    def ended(self, concept: str, prompt: Prompt) -> Prompt:
         """A prompt that was cut, up to its last complete phrase, where the arm's prompts end with one.
 
         Not without a concept that the arm keeps and the prompt has.
@@ -250,7 +238,7 @@ class Writer:
         n_tokens = min(prompt.n_tokens, len(self.tokenizer(f" {text}", add_special_tokens=False).input_ids))
         return replace(prompt, text=text, n_tokens=n_tokens, n_tti_tokens=self.window.count(text))
 
-    def _write(
+    def draw_once(
         self,
         requests: Sequence[PromptRequest],
         n_tokens: int,

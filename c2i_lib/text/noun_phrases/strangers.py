@@ -100,6 +100,8 @@ def things_beside(texts: Sequence[str], concept: str) -> list[Things]:
     vectors, wanted = embed_texts(distinct), embed_texts([concept, head])
     cosines = (vectors @ wanted.T).amax(1).tolist()
     needed = [SAME if _categories()[name] == _categories().get(head) in _KINDS else NEAR for name in distinct]
-    strangers = {name for name, cosine, least in zip(distinct, cosines, needed, strict=True) if cosine < least}
+    parts = {singular(word) for word in concept.lower().split()}  # "dog" of "a cat and a dog"
+    judged = zip(distinct, cosines, needed, strict=True)
+    strangers = {name for name, cosine, least in judged if cosine < least and name not in parts}
     same = dict(zip(distinct, (vectors @ wanted[1]).ge(SAME).tolist(), strict=True))
     return [Things([n for n in names if n in strangers], [n for n in names if same[n]]) for names in found]
