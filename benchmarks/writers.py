@@ -2,7 +2,7 @@
 
     python benchmarks/writers.py [--quick] [--run-dir RUN] [--out figures/writers]
 
-120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes five prompts for each,
+120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes three prompts for each,
 and all pictures of a sample start from the same noise. The arms: the bare concept; the nearest training caption; an
 instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of sixteen texts, which is
 what ``c2i imagine`` does. Judged by both quality judges and by both faithfulness judges of the embedded world; none of
@@ -10,7 +10,8 @@ them took part: ``ft_good`` learned from captions whose pictures are known to be
 text alone. Concepts are the unit: differences to the bare concept with their intervals over concepts, qualities in
 standard deviations within a concept.
 
-Prints a table; the last line is one JSON object. ``--out`` gets all scores, prompts to read, and a figure.
+Prints a table; the last line is one JSON object. ``--out`` gets prompts, scores, prompts to read, and a figure; prompts
+that lie there are not written again.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ FAITH = {
     "faithfulness": ("scene_parts", "embedded:parts"),
     "faithfulness_2": ("scene_match", "embedded:match"),
 }
-N_SAMPLES = 5
+N_SAMPLES = 3
 N_TO_READ = 60
 
 
@@ -163,7 +164,14 @@ def main() -> None:
     args = parser.parse_args()
     quiet_libraries()
     run = find_tool(None, args.run_dir)
-    table = write_prompts(run, read_concepts(args.concepts, args.quick))
+    concepts, kept = read_concepts(args.concepts, args.quick), args.out / "prompts.csv" if args.out else None
+    if kept and kept.is_file():
+        table = pd.read_csv(kept)
+    else:
+        table = write_prompts(run, concepts)
+        if kept:
+            args.out.mkdir(parents=True, exist_ok=True)
+            table.to_csv(kept, index=False)
     found = differences(score(table, draw(run, table)))
     if args.out:
         save(args.out, table, found)
