@@ -53,6 +53,7 @@ class Profile(Section):
             if len(arms) < 2 or len(set(arms)) < len(arms):
                 raise ValueError(f"{key}.arms must name at least two different arms, found {list(arms)}")
         self._check_survey()
+        self._check_plan()
         n_eval = round(self.captions.n_finetune * self.captions.eval_share)
         if not 0 < n_eval < self.captions.n_finetune:
             use = "evaluation" if n_eval == 0 else "training"
@@ -92,3 +93,20 @@ class Profile(Section):
             raise ValueError("survey.raters_in_all_surveys is more than survey.raters_per_survey")
         if survey.repeated_images > n_images // survey.n_surveys:
             raise ValueError("survey.repeated_images is more than a survey has images")
+
+    def _check_plan(self) -> None:
+        """What the study sets out to show can be seen in its survey."""
+        survey, analysis = self.survey, self.analysis
+        named = {arm for contrast in analysis.primary for arm in (contrast.arm, contrast.baseline)}
+        if unknown := sorted(named - set(survey.arms)):
+            raise ValueError(
+                f"analysis.primary has {unknown}, which survey.arms does not have: use {', '.join(survey.arms)}, or "
+                "add it there"
+            )
+        for question, margin in analysis.margin:
+            if margin is not None and margin >= survey.scale_points - 1:
+                raise ValueError(
+                    f"analysis.margin.{question} is {margin:g} points, and no difference on a scale of "
+                    f"{survey.scale_points} is larger than {survey.scale_points - 1}: give the smallest that matters, "
+                    "such as 0.3"
+                )

@@ -8,6 +8,8 @@ from c2i_lib.errors import ProfileError
 from c2i_lib.study import ARMS, replicates
 
 OWN = {"model": "some/model", "template": "{concept}"}
+CONTRAST = {"arm": "ft", "baseline": "base", "question": "quality"}
+TURNED = {"arm": "base", "baseline": "ft", "question": "quality"}
 ARMS_AND_MINE = ["concept_only", "base", "ft", "ft_tags", "ft_topic", "ft_good", "mine"]
 
 
@@ -65,6 +67,13 @@ def test_paper_profile_states_every_setting_that_decides_the_result():
         ({"prompts.models": {"mine": {"model": "x", "template": "concept"}}}, ["prompts.models.mine.template"]),
         ({"prompts.models": {"Mine!": {"model": "x", "template": "{concept}"}}}, ["prompts.models.Mine!"]),
         ({"captions": 3}, ["captions", "found 3"]),
+        (
+            {"analysis.primary": [{**CONTRAST, "question": "beauty"}]},
+            ["primary.0.question", "'faithfulness'", "beauty"],
+        ),
+        ({"analysis.primary": [{"arm": "ft"}]}, ["primary.0.baseline", "missing"]),
+        ({"analysis.margin.beauty": 0.3}, ["analysis.margin.beauty", "unknown key", "quality, faithfulness"]),
+        ({"analysis.margin.quality": 0}, ["analysis.margin.quality", "greater than 0", "found 0"]),
     ],
 )
 def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
@@ -100,6 +109,15 @@ def test_an_error_names_the_key_and_what_is_allowed(overrides, words):
         ({"concepts.given": {"mine": ["cat", "dog"], "yours": ["cat"]}}, r"n_concepts \(3\) different concepts"),
         ({"concepts.given": {"mine": ["cat", "dog"], "yours": ["sea", "sun"]}}, r"different concepts, found 4"),
         ({"captions.eval_share": 0.001}, r"no caption for evaluation"),
+        (
+            {"analysis.primary": [{**CONTRAST, "arm": "retrieved"}]},
+            r"primary has \['retrieved'\], which survey\.arms does not have: use concept_only, .*, or add it there",
+        ),
+        ({"analysis.primary": [{**CONTRAST, "arm": "base"}]}, r"compares 'base' with itself: give another baseline"),
+        ({"analysis.primary": [CONTRAST, TURNED]}, r"names \['base', 'ft'\] on quality more than once: keep one"),
+        ({"analysis.primary": [CONTRAST] * 5}, r"at most 4 contrasts, found 5: keep those that the study is about"),
+        ({"analysis.margin.quality": 3}, r"margin\.quality is 3 points, and no difference .* larger than 3: give"),
+        ({"analysis.margin.quality": 0.3, "analysis.confidence": 0.5}, r"confidence above 0\.5, found 0\.5: raise it"),
         ({"captions.n_finetune": 2, "captions.eval_share": 0.9}, r"no caption for training"),
     ],
 )
@@ -225,3 +243,12 @@ def test_arms_are_open_and_the_paper_profile_offers_four():
     assert tuple(offered) == ("magic_prompt", "promptist", "tipo", "rewrite")
     promptist = offered["promptist"]
     assert (promptist.num_beams, promptist.length_penalty, promptist.max_new_tokens) == (8, -1.0, 75)
+
+
+def test_a_plan_names_contrasts_and_margins_and_is_empty_by_default():
+    analysis = load_profile("smoke", {"analysis.primary": [CONTRAST], "analysis.margin.quality": 0.3}).analysis
+    assert [contrast.model_dump() for contrast in analysis.primary] == [CONTRAST]
+    assert dict(analysis.margin) == {"quality": 0.3, "faithfulness": None}
+    for name in known_profiles():
+        assert load_profile(name).analysis.primary == ()
+        assert set(dict(load_profile(name).analysis.margin).values()) == {None}
