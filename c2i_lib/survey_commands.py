@@ -14,11 +14,14 @@ from c2i_lib.run.places import find_run
 
 def _build(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.build import build_surveys
+    from c2i_lib.stages.survey.plan import describe_plan, freeze_plan
 
     opened = find_run(args.profile, args.run_dir)
     settings, seed = opened.profile.survey, opened.profile.seed
     items = build_surveys(opened.folder(5) / "images.parquet", opened.folder(6), settings, seed)
     print(items.groupby(["survey", "kind"]).size().unstack(fill_value=0).to_string())
+    freeze_plan(opened.folder(6), settings, opened.profile.analysis)
+    print(*describe_plan(opened.folder(6), settings, opened.profile.analysis), sep="\n")
     print(f"to collect answers: python -m c2i_lib survey serve --run-dir {shlex.quote(str(opened.directory))}")
 
 

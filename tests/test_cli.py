@@ -386,6 +386,7 @@ def survey_run(tmp_path, capfd):
     assert main(["survey", "build", "--profile", "smoke", "--run-dir", str(run_dir)]) == 0
     out = capfd.readouterr().out
     assert "survey_2" in out and f"survey serve --run-dir {run_dir}" in out
+    assert "plan: SHA-256 " in out and (run_dir / "06_survey" / "plan" / "plan.json").is_file()
     return run_dir
 
 

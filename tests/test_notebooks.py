@@ -108,6 +108,17 @@ def test_every_figure_and_table_of_ratings_carries_the_label_that_says_simulated
             assert "({label})" in source or re.search(r"save_figure\(.*, label\)", source)
 
 
+def test_the_plan_is_shown_above_the_results():
+    code = [cell.source for cell in cells(NOTEBOOKS[7], "code")]
+    shown, computed = (
+        next(place for place, source in enumerate(code) if words in source)
+        for words in ("describe_plan(", "analyse_ratings(")
+    )
+    assert shown < computed
+    (frozen,) = [source for source in (cell.source for cell in cells(NOTEBOOKS[6], "code")) if "freeze_plan(" in source]
+    assert "build_surveys(" in frozen, "before any answer is read"
+
+
 @by_name
 def test_figures_have_one_producer(path):
     """A notebook writes only files that begin with its own number; the pipeline's records rely on it."""
