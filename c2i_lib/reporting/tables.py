@@ -67,7 +67,8 @@ def format_agreement(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def format_comparison(table: pd.DataFrame) -> pd.DataFrame:
-    """``effects.compare_arms`` with a row per pair of arms: difference and Cliff's delta with intervals, p-values."""
+    """``effects.compare_arms`` with a row per pair of arms: difference and Cliff's delta with intervals, p-values.
+    Where a study named primary contrasts, which these are, and where it has a margin, what follows."""
     rows = []
     for row in table.itertuples():
         p_values = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in (row.p, row.p_holm)]
@@ -76,7 +77,12 @@ def format_comparison(table: pd.DataFrame) -> pd.DataFrame:
             _interval(row.delta, row.delta_low, row.delta_high),
         )
         rows.append((row.question, f"{row.arm} − {row.baseline}", difference, delta, *p_values))
-    return pd.DataFrame(rows, columns=["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"])
+    shown = pd.DataFrame(rows, columns=["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"])
+    if "primary" in table and table["primary"].any():
+        shown["contrast"] = ["primary" if is_primary else "exploratory" for is_primary in table["primary"]]
+    if "verdict" in table and table["margin"].notna().any():
+        shown["verdict"] = table["verdict"].replace("", "–").to_list()
+    return shown
 
 
 def format_intervals(table: pd.DataFrame, value: str, rows: str, columns: str) -> pd.DataFrame:
@@ -113,7 +119,14 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     for character in "&%$#_":
         caption = caption.replace(character, "\\" + character)
     text = table.to_latex(index=False, escape=True, caption=caption, label=label, position="t")
-    commands = {"σ(Q)": r"$\sigma(Q)$", "σ(F)": r"$\sigma(F)$", "σ": r"$\sigma$", "−": "$-$", "< 0.": "$<$ 0."}
+    commands = {
+        "σ(Q)": r"$\sigma(Q)$",
+        "σ(F)": r"$\sigma(F)$",
+        "σ": r"$\sigma$",
+        "−": "$-$",
+        "±": r"$\pm$",
+        "< 0.": "$<$ 0.",
+    }
     for characters, command in commands.items():
         text = text.replace(characters, command)
     return text

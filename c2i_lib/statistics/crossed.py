@@ -37,6 +37,14 @@ class Crossed(NamedTuple):
             return float(self.mean == 0)
         return float(2 * stats.t.sf(abs(self.mean) / self.error, self.df))
 
+    def p_equivalence(self, margin: float) -> float:
+        """The larger p of two one-sided tests, that the mean is below −``margin`` and that it is above ``margin``; as
+        ``p`` where nothing varies or the error is not defined."""
+        room = margin - abs(self.mean)
+        if self.error == 0:
+            return float(room <= 0)
+        return float(stats.t.sf(room / self.error, self.df))
+
 
 def crossed_mean(cells: np.ndarray) -> Crossed:
     """Mean, error and degrees of freedom of ``cells (n_concepts, n_raters)``, NaN where there is no rating.

@@ -8,6 +8,7 @@ all raters see the same images. Judges' scores have no raters. Ignored: agreemen
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.statistics.bootstrap import DEFAULT, Resampling, cluster_interval
+from c2i_lib.statistics.claims import CLAIM_COLUMNS, Claims, add_claims, holm, in_words, inner_confidence
 from c2i_lib.statistics.crossed import Crossed, clustered_mean, crossed_mean
 
 POPULATION, THESE = "population", "these"  # of raters: whom an interval and a test are about
@@ -88,16 +90,6 @@ def table1(ratings: pd.DataFrame, resampling: Resampling = DEFAULT, raters: str 
     return pd.concat(parts, ignore_index=True)[list(TABLE1_COLUMNS)]
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p-values (Holm 1979)."""
-    p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
-    return adjusted
-
-
 def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutations: int = 10_000) -> np.ndarray:
     """Two-sided p, ``(…)``, of the test that ``(…, n_concepts)`` differences are centred on zero.
 
@@ -122,6 +114,15 @@ def sign_flip_p(differences: np.ndarray, random: np.random.Generator, n_permutat
         )
     ]
     return np.concatenate(p_values).reshape(differences.shape[:-1])
+
+
+def _p_equivalence(differences: np.ndarray, margin: float, seed: int) -> float:
+    """The larger p of two one-sided ``sign_flip_p`` tests: that differences are centred on −``margin``, and on
+    ``margin``. With a generator of its own, so that a margin changes no other p."""
+    room = margin - differences * (-1 if differences.mean() < 0 else 1)  # to the side that the mean is nearer to
+    if room.mean() <= 0:
+        return 1.0
+    return float(sign_flip_p(room, np.random.default_rng(seed))) / 2
 
 
 def cliffs_delta(values: pd.DataFrame, column: str, arm: str, baseline: str) -> np.ndarray:
@@ -153,41 +154,72 @@ def _population_difference(
 
 
 def compare_arms(
-    values: pd.DataFrame, column: str = "rating", resampling: Resampling = DEFAULT, raters: str = THESE
+    values: pd.DataFrame,
+    column: str = "rating",
+    resampling: Resampling = DEFAULT,
+    raters: str = THESE,
+    claims: Claims | None = None,
 ) -> pd.DataFrame:
     """All pairs of arms: ``question, arm, baseline, difference, low, high, delta, delta_low, delta_high, p, p_holm,
-    n_concepts``.
+    n_concepts``, and with ``claims`` those of ``CLAIM_COLUMNS``.
 
     ``values`` needs ``question, arm, concept, image_id``, and ``rater`` for ``raters=POPULATION``: then the interval of
     the difference and ``p`` are of ``crossed_mean``, or of ``clustered_mean`` where some concept has no rater who saw
     both arms; else the interval resamples concepts, and ``p`` is of
     ``sign_flip_p``. Differences and Cliff's deltas are paired within concepts; the interval of delta is always over
-    concepts alone. Holm's correction is over all rows.
+    concepts alone. Holm's correction is over all rows, but of rows that ``claims`` names as primary over these.
+    Equivalence is judged by an interval of the same kind as the difference's own. Raises ``C2IError`` where a concept
+    has no value in an arm, or a primary contrast is not there.
     """
-    random = np.random.default_rng(resampling.seed)
-    rows = []
+    random, rows, margins = np.random.default_rng(resampling.seed), [], claims.margins if claims else {}
     for question, group in values.groupby("question", sort=False):
-        means = _concept_means(group, column)
-        pairs = list(combinations(means.columns, 2))
-        paired = np.empty((len(means), len(pairs), 2))
-        for position, (baseline, arm) in enumerate(pairs):
-            paired[:, position, 0] = means[arm] - means[baseline]
-            paired[:, position, 1] = cliffs_delta(group, column, arm, baseline)
-        low, high = cluster_interval(paired, resampling)
-        cells = _cells(group, column) if raters == POPULATION else {}
-        for position, (baseline, arm) in enumerate(pairs):
-            difference, delta = paired[:, position].mean(0)
-            if cells:
-                # The mean is of all ratings, also of raters who saw one arm only.
-                crossed = _population_difference(group, column, cells, arm, baseline)._replace(mean=difference)
-                (low[position, 0], high[position, 0]), p_value = crossed.interval(resampling.confidence), crossed.p
-            else:
-                p_value = float(sign_flip_p(paired[:, position, 0], random))
-            ends = np.stack([low[position], high[position]], 1)
-            rows.append((question, arm, baseline, difference, *ends[0], delta, *ends[1], p_value, len(means)))
-    columns = [name for name in COMPARISON_COLUMNS if name != "p_holm"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.assign(p_holm=holm(table["p"]))[list(COMPARISON_COLUMNS)].astype(COMPARISON_COLUMNS)
+        pairs = _compare_pairs(group, column, resampling, raters, random, margins.get(question))
+        rows += [{"question": question, **pair} for pair in pairs]
+    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS | CLAIM_COLUMNS))
+    table["p_holm"] = holm(table["p"])
+    if claims is not None:
+        return add_claims(table, claims, resampling.confidence).astype(COMPARISON_COLUMNS | CLAIM_COLUMNS)
+    return table[list(COMPARISON_COLUMNS)].astype(COMPARISON_COLUMNS)
+
+
+def _compare_pairs(
+    group: pd.DataFrame,
+    column: str,
+    resampling: Resampling,
+    raters: str,
+    random: np.random.Generator,
+    margin: float | None,
+) -> list[dict[str, object]]:
+    """The rows of ``compare_arms`` for one question, uncorrected; those of a ``margin`` have the narrower interval, and
+    ``p_equivalence``."""
+    means = _concept_means(group, column)
+    pairs = list(combinations(means.columns, 2))
+    paired = np.empty((len(means), len(pairs), 2))
+    for position, (baseline, arm) in enumerate(pairs):
+        paired[:, position, 0] = means[arm] - means[baseline]
+        paired[:, position, 1] = cliffs_delta(group, column, arm, baseline)
+    levels = [resampling.confidence, *([inner_confidence(resampling.confidence)] if margin else [])]
+    ends = [
+        cluster_interval(paired, replace(resampling, confidence=level)) for level in levels
+    ]  # of differences and deltas
+    cells, rows = _cells(group, column) if raters == POPULATION else {}, []
+    for position, (baseline, arm) in enumerate(pairs):
+        difference, delta = paired[:, position].mean(0)
+        intervals = [(low[position, 0], high[position, 0]) for low, high in ends]
+        if cells:
+            # The mean is of all ratings, also of raters who saw one arm only.
+            crossed = _population_difference(group, column, cells, arm, baseline)._replace(mean=difference)
+            intervals, p_value = [crossed.interval(level) for level in levels], crossed.p
+            p_equivalence = crossed.p_equivalence(margin) if margin else np.nan
+        else:
+            p_value = float(sign_flip_p(paired[:, position, 0], random))
+            p_equivalence = _p_equivalence(paired[:, position, 0], margin, resampling.seed) if margin else np.nan
+        row = {"arm": arm, "baseline": baseline, "difference": difference, "delta": delta, "p": p_value}
+        row["p_equivalence"] = p_equivalence
+        row |= zip(("low", "high", "inner_low", "inner_high"), np.ravel(intervals), strict=False)
+        row |= {"delta_low": ends[0][0][position, 1], "delta_high": ends[0][1][position, 1], "n_concepts": len(means)}
+        rows.append(row)
+    return rows
 
 
 def concept_differences(values: pd.DataFrame, arm: str, baseline: str, column: str = "rating") -> pd.DataFrame:
@@ -216,9 +248,10 @@ def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = N
     where concepts are so few that no p of a sign-flip test can be small, one that says so.
 
     ``raters``: whom the comparison is about, a key of ``ESTIMANDS``; None for judges' scores. It says "higher" or
-    "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``.
+    "lower" only when the interval excludes zero and Holm's p is below 1 − ``confidence``, and with a margin also
+    whether the arms are equivalent. Where a family was declared, each row says whether it is of it.
     """
-    sentences = []
+    sentences, is_planned = [], bool(comparison.get("primary", pd.Series(False)).any())
     for question, rows in comparison.groupby("question", sort=False):
         half_width, n_concepts = ((rows["high"] - rows["low"]) / 2).mean(), rows["n_concepts"].min()
         if n_concepts < 2:
@@ -231,7 +264,9 @@ def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = N
             f"{question}: intervals{' ' + ESTIMANDS[raters] if raters else ''} reach about {half_width:.2f} to each "
             "side; a smaller difference is not seen here."
         )
-        smallest, n_tests = _smallest_p(n_concepts), len(comparison)
+        has_primary = is_planned and rows["primary"].any()
+        n_tests = int(comparison["primary"].sum()) if has_primary else len(comparison)
+        smallest = _smallest_p(n_concepts)
         if raters != POPULATION and n_tests * smallest >= 1 - confidence:
             corrected = f", and corrected for {n_tests} tests the smallest never below {min(1, n_tests * smallest):.4g}"
             limit = f"p can never be below {smallest:.4g}{corrected * (n_tests > 1)}"
@@ -239,11 +274,9 @@ def describe(comparison: pd.DataFrame, confidence: float, raters: str | None = N
         for row in rows.itertuples():
             p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
             interval = f"{row.difference:+.2f}, {100 * confidence:g} % interval {row.low:+.2f} to {row.high:+.2f}"
-            is_clear = row.p_holm < 1 - confidence and (row.low > 0 or row.high < 0)
-            verdict = f"no difference between {row.arm} and {row.baseline} is shown"
-            if is_clear:
-                verdict = f"{row.arm} is {'higher' if row.difference > 0 else 'lower'} than {row.baseline}"
-            sentences.append(f"{question}: {verdict} ({interval}, Holm-adjusted {p_value}).")
+            part = f", {'primary' if row.primary else 'exploratory'}" if is_planned else ""
+            verdict = in_words(row, confidence)
+            sentences.append(f"{question}{part}: {verdict} ({interval}, Holm-adjusted {p_value}).")
     return sentences
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -60,6 +61,21 @@ def test_a_comparison_has_intervals_and_p_values_as_papers_print_them():
     assert table.iloc[0].tolist() == expected
     latex = to_latex(table, "Differences.", "tab:x")
     assert "$-$0.30 [$-$0.50" in latex and "$<$ 0.001" in latex  # a bare < is another sign in LaTeX's text fonts
+
+
+def test_a_comparison_of_a_planned_study_says_what_was_planned_and_what_follows():
+    names = "question arm baseline difference low high delta delta_low delta_high p p_holm primary margin verdict"
+    rows = [
+        ("quality", "ft", "base", *[0.0] * 6, 0.5, 0.5, True, 0.3, "equivalent within ±0.3"),
+        ("faithfulness", "ft", "base", *[0.0] * 6, 0.5, 0.5, False, np.nan, ""),
+    ]
+    planned = pd.DataFrame(rows, columns=names.split())
+    table = format_comparison(planned)
+    assert table["contrast"].tolist() == ["primary", "exploratory"]
+    assert table["verdict"].tolist() == ["equivalent within ±0.3", "–"]
+    assert r"within $\pm$0.3" in to_latex(table, "Differences.", "tab:x")
+    bare = format_comparison(planned.assign(primary=False, margin=np.nan, verdict=""))
+    assert list(bare) == ["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"]
 
 
 def test_latex_is_a_booktabs_table_with_equal_rows():

@@ -6,7 +6,7 @@ from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError, DamagedStageError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
-from c2i_lib.stages.analysis import analyse_ratings, describe_ratings, fit_mixed_model
+from c2i_lib.stages.analysis import analyse_ratings, columns, describe_ratings, fit_mixed_model
 from c2i_lib.stages.evaluation.means import analyse_others, analyse_scores
 from c2i_lib.statistics import mixed_model
 from c2i_lib.statistics.agreement import agreement_table
@@ -142,6 +142,28 @@ def test_a_failed_check_shows_and_its_rater_can_be_left_out(tmp_path):
     profile = load_profile("smoke", {"analysis.left_out_raters": ["nobody"]})
     with pytest.raises(C2IError, match=r"names \['nobody'\], but the raters are \['rater 0', 'rater 1'\]"):
         analyse(tmp_path, ratings, profile)
+
+
+@pytest.mark.parametrize("raters", ["population", "these"])
+def test_a_plan_reaches_the_comparison_and_a_changed_one_makes_it_anew(tmp_path, raters):
+    baseline, arm = ARMS[:2]
+    plan = {"analysis.primary": [{"arm": arm, "baseline": baseline, "question": "quality"}], "analysis.raters": raters}
+    tables = {}
+    for margin in (None, 0.01, 2.9):
+        profile = load_profile("smoke", plan | {"analysis.margin.quality": margin})
+        tables[margin] = analyse(tmp_path, make_ratings(), profile)["comparison"].set_index("question")
+        assert tables[margin].dtypes.astype(str).to_dict() == {
+            name: dtype for name, dtype in columns(4)["comparison"].items() if name != "question"
+        }
+    of_family = tables[None][tables[None]["primary"]]
+    assert of_family[["arm", "baseline"]].to_numpy().tolist() == [[arm, baseline]]
+    assert of_family["p_holm"].tolist() == of_family["p"].tolist(), "a family of one"
+    assert set(tables[None]["verdict"]) == {""} and set(tables[2.9].loc["faithfulness", "verdict"]) == {""}
+    verdicts = [set(tables[margin].loc["quality", "verdict"]) for margin in (0.01, 2.9)]
+    assert "undecided" in verdicts[0]
+    assert "equivalent within ±2.9" in verdicts[1] if raters == "population" else verdicts[1] == {"undecided"}, (
+        "of three concepts, sign flips show nothing"
+    )
 
 
 def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path):

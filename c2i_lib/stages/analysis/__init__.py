@@ -25,6 +25,7 @@ from c2i_lib.statistics import mixed_model
 from c2i_lib.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from c2i_lib.statistics.agreement.raters import rater_columns, rater_table
 from c2i_lib.statistics.bootstrap import Resampling
+from c2i_lib.statistics.claims import CLAIM_COLUMNS, Claims
 from c2i_lib.statistics.effects import (
     COMPARISON_COLUMNS,
     DIFFERENCES_COLUMNS,
@@ -49,7 +50,7 @@ def columns(scale_points: int) -> dict[str, dict[str, str]]:
     """The columns of every table of ratings on a scale of so many points: name of the table → column → dtype."""
     tables = {
         "table1": TABLE1_COLUMNS,
-        "comparison": COMPARISON_COLUMNS,
+        "comparison": COMPARISON_COLUMNS | CLAIM_COLUMNS,
         "differences": {**DIFFERENCES_COLUMNS, "arm": "str", "baseline": "str"},
         "agreement": AGREEMENT_COLUMNS,
         "raters": rater_columns(range(1, scale_points + 1)),
@@ -117,32 +118,39 @@ def _power(survey: Survey, n_per_concept: int, seed: int, raters: str) -> pd.Dat
     return pd.concat(parts, ignore_index=True)
 
 
+def claims_of(analysis: Analysis) -> Claims:
+    """What a profile sets out to show, as statistics take it."""
+    primary = tuple((contrast.question, contrast.arm, contrast.baseline) for contrast in analysis.primary)
+    return Claims(primary, {question: points for question, points in analysis.margin if points is not None})
+
+
 def _all_tables(
     ratings: pd.DataFrame,
     items: pd.DataFrame,
     survey: Survey,
     n_per_concept: int,
     resampling: Resampling,
-    raters: str,
+    analysis: Analysis,
 ) -> dict[str, pd.DataFrame]:
-    points = range(1, survey.scale_points + 1)
-    return tables_of_ratings(images_only(ratings, survey.arms), points, resampling, raters) | {
+    images, points, raters = images_only(ratings, survey.arms), range(1, survey.scale_points + 1), analysis.raters
+    return tables_of_ratings(images, points, resampling, raters, claims_of(analysis)) | {
         "raters": rater_table(ratings, items, QUESTIONS, points),
         "power": _power(survey, n_per_concept, resampling.seed, raters),
     }
 
 
 def tables_of_ratings(
-    images: pd.DataFrame, points: Sequence[int], resampling: Resampling, raters: str
+    images: pd.DataFrame, points: Sequence[int], resampling: Resampling, raters: str, claims: Claims | None = None
 ) -> dict[str, pd.DataFrame]:
     """The tables that ratings of images alone give, of any study: ``table1``, ``comparison``, ``differences``,
     ``agreement`` and ``variance``.
 
-    ``points``: all points of the scale; ``raters``: whom ratings speak for. With one arm nothing is compared.
+    ``points``: all points of the scale; ``raters``: whom ratings speak for; with ``claims``, ``comparison`` has
+    ``CLAIM_COLUMNS``, too. With one arm nothing is compared.
     """
     steps = {
         "table1": lambda: table1(images, resampling, raters),
-        "comparison": lambda: compare_arms(images, "rating", resampling, raters),
+        "comparison": lambda: compare_arms(images, "rating", resampling, raters, claims),
         "differences": lambda: _differences(images),
         "agreement": lambda: agreement_table(images, points, resampling),
         "variance": lambda: decompose(images),
@@ -172,12 +180,13 @@ def analyse_ratings(
 ) -> dict[str, pd.DataFrame]:
     """All tables of the survey: ``{name: table}``, with the columns of ``columns``.
 
-    ``n_per_concept``: images of a concept and arm; ``analysis``: whom ratings speak for, and whom to leave out. With
-    ``judges``, their ``scores_file`` and ratings of people, ``validity`` compares the two, also the further judges of
-    ``others_file``. Raises ``C2IError`` as ``read_ratings`` does.
+    ``n_per_concept``: images of a concept and arm; ``analysis``: whom ratings speak for, whom to leave out, and what
+    the study sets out to show. With ``judges``, their ``scores_file`` and ratings of people, ``validity`` compares the
+    two, also the further judges of ``others_file``. Raises ``C2IError`` as ``read_ratings`` does, and where a primary
+    contrast has no ratings.
     """
     folder = Path(out_dir)
-    key = {**asdict(resampling), "raters": analysis.raters, "left_out_raters": analysis.left_out_raters}
+    key = {**analysis.model_dump(), **asdict(resampling)}
     key |= {"scale_points": survey.scale_points, "raters_per_survey": survey.raters_per_survey}
     key |= {"n_per_concept": n_per_concept}
     inputs = [ratings_file, items_file, *(file for file in (scores_file, others_file) if file)]
@@ -185,7 +194,7 @@ def analyse_ratings(
         if not stage.done:
             ratings = read_ratings(ratings_file, survey.simulate_raters, analysis.left_out_raters)
             items = read_table(items_file)
-            results = _all_tables(ratings, items, survey, n_per_concept, resampling, analysis.raters)
+            results = _all_tables(ratings, items, survey, n_per_concept, resampling, analysis)
             simulated = bool(ratings["simulated"].any())
             if judges and scores_file and not simulated:
                 others = read_table(others_file) if others_file else None
