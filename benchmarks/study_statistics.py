@@ -152,7 +152,8 @@ def validate(n_studies: int) -> dict:
 
 def estimands(n_studies: int) -> list[dict]:
     """How often 95 % intervals of a difference of .3 points miss it for all raters, and how often a true null is
-    rejected: over concepts and raters, and over concepts alone, for raters with more and less taste for an arm."""
+    rejected: over concepts and raters, and over concepts alone, for raters with more and less taste for an arm. And how
+    often equivalence is claimed within a margin that the true difference just reaches: each claim is an error."""
     rows, scale, share = [], PAPER_SCALES["quality"][0], ITEM_SHARE["quality"]
     for taste, n_raters, n_concepts in product((0.0, 0.02, 0.05), (4, 10, 30), (10, 30, 100)):
         row = {"taste": taste, "raters": n_raters, "concepts": n_concepts}
@@ -160,10 +161,14 @@ def estimands(n_studies: int) -> list[dict]:
             scales = (scale, shifted(scale, effect))
             ratings, _ = simulate_studies(scales, Design(n_concepts, 5, n_raters), n_studies, 3, share, 0.5, taste)
             cells = np.diff(ratings.mean(3, dtype=float), axis=1)[:, 0]
-            ends = np.array([estimate.interval(0.95) for estimate in crossed_means(cells)]).T
+            estimates = crossed_means(cells)
+            ends = np.array([estimate.interval(0.95) for estimate in estimates]).T
             over_concepts = cluster_interval(cells.mean(2).T, Resampling(2000))
             for of, (low, high) in (("population", ends), ("these", over_concepts)):
                 row[f"{name}_{of}"] = round(float(((low > effect) | (high < effect)).mean()), 3)
+            if effect:
+                claimed = [estimate.p_equivalence(effect) < 0.05 for estimate in estimates]
+                row["equivalent_population"] = round(float(np.mean(claimed)), 3)
         rows.append(row)
     return rows
 
