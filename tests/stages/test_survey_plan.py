@@ -117,3 +117,11 @@ def test_a_plan_that_somebody_changed_in_its_file_is_refused(survey_dir, hurt):
         path.write_text(path.read_text(encoding="utf-8").replace("0.3", "0.9"), encoding="utf-8")
     with pytest.raises(C2IError, match=r"should be the plan as c2i wrote it.*put it back from a copy, or remove"):
         freeze(survey_dir, PLANNED)
+
+
+def test_a_survey_without_answers_is_built_again_beside_its_plan_which_follows_it(survey_dir):
+    first, _ = freeze(survey_dir, PLANNED)
+    with Stage(survey_dir, {"another": "survey"}):
+        write_table(survey_dir / "items.parquet", ITEMS.head(1))
+    second, lines = freeze(survey_dir, PLANNED)
+    assert (first["plan"]["n_images"], second["plan"]["n_images"]) == (2, 1) and "unchanged" in lines
