@@ -128,7 +128,7 @@ def run(folder: Path, n_raters: int, n_images: int, pause: float, pictures: bool
     while not links.is_file():
         time.sleep(0.05)
     time.sleep(0.5)
-    table = pd.read_csv(links)
+    table = pd.read_csv(links).query("rater != 'anyone'")  # without the entry link
     tokens = {row.rater: row.link.rsplit("/", 1)[1] for row in table.itertuples()}
     port = urlsplit(table["link"][0]).port
     stored, waits, seconds = asyncio.run(rate_all(port, tokens, pause, pictures))

@@ -29,7 +29,7 @@ def _serve(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey.web.server import serve
 
     opened = find_run(args.profile, args.run_dir)
-    serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url)
+    serve(opened.folder(6), opened.profile.survey, args.host, args.port, args.public_url, opened.profile.seed)
 
 
 def _restore(args: argparse.Namespace) -> None:

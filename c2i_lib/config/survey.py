@@ -8,6 +8,8 @@ from pydantic import Field
 
 from c2i_lib.config.section import Few, FewOrNone, Section
 
+Link = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
 
 class Question(Section):
     """A question of the survey, with a name for each point of its scale, the lowest first."""
@@ -33,4 +35,6 @@ class Survey(Section):
     texts: str = (
         "en"  # what pages and checks say: en, de, ja, or a JSON file such as stages/survey/web/static/texts.en.json
     )
+    place_minutes: Few = 60  # without an answer, after which somebody else may get a place that the entry link gave
+    screen_out_url: Link | None = None  # where those go for whom no place is free
     check_font: str | None = None  # a font file for checks, where the built-in one lacks the letters (Japanese)

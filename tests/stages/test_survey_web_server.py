@@ -121,6 +121,8 @@ REFUSED = {
     "a forged item": (404, "PUT", "/r/{token}/answers/i999999999999", {"json": GOOD}),
     "a forged picture": (404, "GET", "/r/{token}/pictures/i999999999999.png", {}),
     "a path out of the folder": (404, "GET", "/r/{token}/pictures/..%2f..%2fitems.png", {}),
+    "an unknown entry": (404, "GET", "/join/{nobody}?PROLIFIC_PID=a", {}),
+    "a rater's token at the entry": (404, "GET", "/join/{token}", {}),
     "another file": (404, "GET", "/static/page.html", {}),
     "a rating above the scale": (422, "PUT", "{answers}", {"json": GOOD | {"rating": 5}}),
     "a rating below the scale": (422, "PUT", "{answers}", {"json": GOOD | {"rating": 0}}),
@@ -417,13 +419,18 @@ def test_serve_writes_links_and_prints_the_researchers_address(tmp_path, monkeyp
     serve(run / "06_survey", load_profile("smoke").survey, host=host, port=0)
     printed = capsys.readouterr().out
     links = pd.read_csv(run / "06_responses" / "links.csv")
-    assert list(links.columns) == ["rater", "surveys", "link"] and list(links["rater"]) == ["rater_1", "rater_2"]
+    assert list(links.columns) == ["rater", "surveys", "link"]
+    assert list(links["rater"]) == ["rater_1", "rater_2", "anyone"]
     base_url = links["link"][0].split("/r/")[0]
+    entry = links["link"].iloc[-1]
+    assert f"{base_url}/join/" in entry and entry in printed
     assert f"{base_url}/researcher/" in printed and str(run / "06_responses" / "links.csv") in printed
     assert "0.0.0.0" not in printed and "demonstration" in printed
     assert (run / "06_responses").stat().st_mode & 0o077 == 0, "links are for the researcher alone"
     serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url="https://survey.example/")
-    assert pd.read_csv(run / "06_responses" / "links.csv")["link"].str.startswith("https://survey.example/r/").all()
+    links = pd.read_csv(run / "06_responses" / "links.csv")["link"]
+    assert links[:-1].str.startswith("https://survey.example/r/").all()
+    assert links.iloc[-1] == entry.replace(base_url, "https://survey.example"), "a panel keeps the entry link"
     for wrong in ("survey.example", "https://*", "https://*.example", "https://a.example/b?c", "https://a.example/b c"):
         with pytest.raises(C2IError, match="should be like https://"):
             serve(run / "06_survey", load_profile("smoke").survey, port=0, public_url=wrong)

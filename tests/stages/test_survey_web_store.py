@@ -248,7 +248,7 @@ def test_a_killed_server_has_kept_every_acknowledged_answer(tmp_path):
         while not links.is_file():
             assert server.is_alive(), "the server ended before it served"
             time.sleep(0.01)
-        table = pd.read_csv(links)
+        table = pd.read_csv(links).query("rater != 'anyone'")
         link_of = {row.rater: urlsplit(row.link) for row in table.itertuples()}
         tokens.add(tuple(link.path for link in link_of.values()))
         threads, noted = [], {}

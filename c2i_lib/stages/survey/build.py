@@ -30,6 +30,7 @@ ITEMS_COLUMNS |= {"sample": "Int64", "prompt_id": "str", "kind": "str"}
 ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
 ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
+_OF_PAGES = ("place_minutes", "screen_out_url")  # settings that are not part of a built survey
 _OF_RATERS = ("raters_per_survey", "raters_in_all_surveys")  # settings that change no item
 
 
@@ -238,7 +239,7 @@ def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int)
     ``C2IError`` where too few are not flagged, or where a survey with answers would become another.
     """
     folder = Path(out_dir)
-    key = {"seed": seed, **settings.model_dump(exclude={"simulate_raters"})}
+    key = {"seed": seed, **settings.model_dump(exclude={"simulate_raters", *_OF_PAGES})}
     if _is_frozen(folder, key, images_file, settings):
         return read_table(folder / "items.parquet")
     with Stage(folder, key, [images_file], __name__) as stage:

@@ -36,8 +36,9 @@ def read_orders(survey_dir: Path) -> pd.DataFrame:
     return together[~together["rater"].isin(gone)].reset_index(drop=True)
 
 
-def write_links(folder: Path, rows: list[tuple[str, str, str]]) -> None:
-    """Write ``links.csv``: rater, surveys and personal link of each."""
+def write_links(folder: Path, rows: list[tuple[str, str, str]], entry: str | None = None) -> None:
+    """Write ``links.csv``: rater, surveys and personal link of each; the ``entry`` link, if any, is for "anyone"."""
+    rows = [*rows, *([("anyone", "the next free place", entry)] if entry else [])]
     with atomic_path(Path(folder) / "links.csv") as temporary:
         pd.DataFrame(rows, columns=["rater", "surveys", "link"]).to_csv(temporary, index=False)
 
@@ -98,10 +99,12 @@ class Raters:
         """Write ``links.csv`` anew, with the address that is in it. Returns rater → link; empty where the survey was
         never served, because its address is not known then."""
         path = self.folder / "links.csv"
-        address = re.search(r"(https?://[^\s,\"]*)/r/", path.read_text(encoding="utf-8")) if path.is_file() else None
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        address, entry = (re.search(rf"(https?://[^\s,\"]*)/{name}/[\w-]*", text) for name in ("r", "join"))
         if address is None:
             return {}
         surveys = read_orders(self.survey_dir).groupby("rater", sort=False)["survey"].unique()
         links = {rater: f"{address[1]}/r/{self.responses.raters()[rater][0]}" for rater in surveys.index}
-        write_links(self.folder, [(rater, ", ".join(surveys[rater]), link) for rater, link in links.items()])
+        rows = [(rater, ", ".join(surveys[rater]), link) for rater, link in links.items()]
+        write_links(self.folder, rows, entry[0] if entry else None)
         return links

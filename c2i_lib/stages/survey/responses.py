@@ -26,13 +26,21 @@ TABLES = {  # what a researcher takes away, each with its columns
     "comments": ["rater", "item_id", "comment"],
     "consents": ["rater", "consented_at", "text_sha256", "text", "withdrawn_at", "left_out", "replaces"],
     "history": ["number", "rater", "item_id", "field", "old", "new", "version", "at", "seen_ms"],
+    "places": ["rater", "given_at", "parameters"],
 }
-_QUERIES = {
-    "comments": "SELECT rater, item_id, comment FROM comments JOIN raters USING (rater) "
-    "WHERE comment != '' AND NOT left_out ORDER BY rater, item_id",
-    "consents": "SELECT rater, consented_at, consent_sha256, text, withdrawn_at, left_out, replaces "
-    "FROM raters LEFT JOIN texts ON sha256 = consent_sha256 ORDER BY raters.rowid",
-    "history": f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number",
+_QUERIES = {  # each with the first version of the database that has its tables
+    "comments": (
+        3,
+        "SELECT rater, item_id, comment FROM comments JOIN raters USING (rater) "
+        "WHERE comment != '' AND NOT left_out ORDER BY rater, item_id",
+    ),
+    "consents": (
+        3,
+        "SELECT rater, consented_at, consent_sha256, text, withdrawn_at, left_out, replaces "
+        "FROM raters LEFT JOIN texts ON sha256 = consent_sha256 ORDER BY raters.rowid",
+    ),
+    "history": (3, f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number"),
+    "places": (4, f"SELECT {', '.join(TABLES['places'])} FROM places ORDER BY rowid"),
 }
 _APP = "app.parquet"  # the web app's answers, as they were when they were last read
 
@@ -85,8 +93,9 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
 
     ``answers`` (as in ``06_responses/*.parquet``); ``comments`` (``rater, item_id, comment``), also on items without an
     answer; ``consents`` (``rater, consented_at, text_sha256, text, withdrawn_at, left_out, replaces``); ``history``:
-    every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms``). Those who are left
-    out have no answers and comments; the history is never shortened.
+    every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms``); ``places``: who
+    came by the entry link (``rater, given_at, parameters``: those of the address, as JSON). Those who are left out have
+    no answers and comments; the history is never shortened.
     """
     folder = responses_folder(survey_dir)
     database = folder / DATABASE
@@ -96,7 +105,7 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
     notes = answers.loc[answers["comment"] != "", ["rater", "item_id", "comment"]]
     given = {name: [] for name in _QUERIES}
     if database.is_file():
-        given = {name: read(database, query, needs=3) for name, query in _QUERIES.items()}
+        given = {name: read(database, query, needs) for name, (needs, query) in _QUERIES.items()}
     tables = {name: pd.DataFrame(given[name], columns=columns) for name, columns in TABLES.items() if name in given}
     comments = pd.concat([tables["comments"], notes]).drop_duplicates(ignore_index=True)
     return {"answers": answers.reset_index(drop=True), **tables, "comments": comments}

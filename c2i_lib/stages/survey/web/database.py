@@ -90,7 +90,18 @@ CREATE TABLE texts (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT
 
 INSERT INTO settings VALUES ('raters', 0)
 """
-_STEPS = (_FIRST, _VERSIONS, _RATERS)  # never change one: append another
+# Places are raters given to those who came by the entry link; there is one such link.
+_PLACES = """
+CREATE TABLE places (
+    rater TEXT PRIMARY KEY REFERENCES raters,
+    given_at TEXT NOT NULL,
+    person TEXT NOT NULL, -- as the panel that sent them names them; '': it did not
+    parameters TEXT NOT NULL -- of the address that they came with, as JSON
+) STRICT
+
+CREATE TABLE entry (token TEXT NOT NULL CHECK (length(token) >= 43)) STRICT
+"""
+_STEPS = (_FIRST, _VERSIONS, _RATERS, _PLACES)  # never change one: append another
 
 
 @contextmanager

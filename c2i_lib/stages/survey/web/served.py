@@ -72,7 +72,7 @@ class ServedSurvey:
         # Looked up by hash, so that the time of a look-up tells nothing about a token.
         self._rater_of = {self._digest(token): rater for rater, token in self.tokens.items()}
         self.withdrawn = {rater: when for rater, (_, when) in known.items() if when}
-        self._gone = {self._digest(token) for token, when in known.values() if when}
+        self._gone = {self._digest(token): rater for rater, (token, when) in known.items() if when}
         self._changes = changes
 
     def _check_same_survey(self) -> None:
@@ -100,6 +100,12 @@ class ServedSurvey:
         if rater is None or (item_id is not None and item_id not in self.items.get(rater, {})):
             raise HTTPException(404, self.texts["invalid_text"])
         return rater
+
+    def holder(self, token: str) -> str | None:
+        """Whose token this is or was, also when they have withdrawn; None: nobody's."""
+        self.follow()
+        digest = self._digest(token)
+        return self._rater_of.get(digest) or self._gone.get(digest)
 
     def answers_of(self, rater: str) -> dict:
         """What changes while a rater works, and the time, by which the page numbers its answers."""

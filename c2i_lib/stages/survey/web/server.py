@@ -1,4 +1,4 @@
-"""The survey as a local web app: a page for each rater behind a personal link, and one for the researcher.
+"""The survey as a local web app: a page for each rater behind a personal link, an entry, and the researcher's page.
 
 In: a built survey (``06_survey/{items,orders}.parquet``, ``pictures/``) and the profile's questions. Out, in
 ``06_responses/``: ``responses.sqlite`` (``store.py``), ``links.csv`` (``rater, surveys, link``) and
@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ from c2i_lib.stages.survey.raters import write_links
 from c2i_lib.stages.survey.responses import TABLES, tables_csv
 from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_files
 from c2i_lib.stages.survey.web.database import WAIT
+from c2i_lib.stages.survey.web.entry import COOKIE, Entry
 from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, protect, without_metadata
 from c2i_lib.stages.survey.web.served import STATIC, ServedSurvey
 from c2i_lib.stages.survey.web.texts import instructions_of, load_texts
@@ -72,12 +74,18 @@ def _one_at_a_time() -> Callable:
 
 
 def create_app(
-    survey_dir: Path, settings: Survey, researcher_token: str, base_url: str, host_names: Iterable[str] = ()
+    survey_dir: Path,
+    settings: Survey,
+    researcher_token: str,
+    base_url: str,
+    host_names: Iterable[str] = (),
+    seed: int = 0,
 ) -> FastAPI:
     """The web app of the survey in ``survey_dir``, the folder of stage 06.
 
     ``base_url`` begins the personal links that the researcher sees;
-    requests must name its host, this machine as itself, or one of ``host_names``.
+    requests must name its host, this machine as itself, or one of ``host_names``. ``seed``: the run's, for the orders
+    of raters that take over a place.
 
     Raises ``C2IError`` when there is no survey, or when a file that it needs is damaged.
     """
@@ -101,7 +109,9 @@ def create_app(
     static = {name: (STATIC / name).read_bytes() for name in _SERVED}
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names], address.path)
-    app.state.survey = survey
+    page = partial(templates.get_template("message.html").render, t=shown)
+    entry = Entry(survey, settings, seed, base_url, page)
+    app.state.survey, app.state.entry = survey, entry
     in_turn = _one_at_a_time()
 
     def check_researcher(token: str) -> None:
@@ -182,6 +192,11 @@ def create_app(
     async def answer(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
         return await in_turn(store, token, item_id, body)
 
+    @app.get("/join/{token}")
+    async def join(token: str, request: Request) -> Response:
+        visit = (request.query_params.multi_items(), request.cookies.get(COOKIE, ""))
+        return await in_turn(entry.join, token, *visit)
+
     @app.get("/researcher/{token}")
     def researcher_page(token: str) -> HTMLResponse:
         check_researcher(token)
@@ -189,6 +204,7 @@ def create_app(
             "raters": survey.progress(base_url),
             "comments": survey.comments(),
             "closed": responses.closed,
+            "entry": entry.link,
             "tables": TABLES,
         }
         page = templates.get_template("researcher.html")
@@ -252,10 +268,15 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def serve(
-    survey_dir: Path, settings: Survey, host: str = "127.0.0.1", port: int = 8642, public_url: str | None = None
+    survey_dir: Path,
+    settings: Survey,
+    host: str = "127.0.0.1",
+    port: int = 8642,
+    public_url: str | None = None,
+    seed: int = 0,
 ) -> None:
-    """Serve the survey until Ctrl+C. ``public_url`` begins the personal links where raters reach this server under
-    another address, such as that of a proxy.
+    """Serve the survey until Ctrl+C. ``public_url`` begins the links where raters reach this server under another
+    address, such as that of a proxy. ``seed``: as in ``create_app``.
 
     Raises ``C2IError`` when the survey is not built, a file is damaged, or the address cannot be had.
     """
@@ -264,16 +285,18 @@ def serve(
         own_url = f"http://[{name}]" if ":" in name else f"http://{name}"
         base_url = (public_url or f"{own_url}:{listening.getsockname()[1]}").rstrip("/")
         researcher_token = secrets.token_urlsafe(32)
-        app = create_app(survey_dir, settings, researcher_token, base_url, [host, name, socket.gethostname()])
-        survey = app.state.survey
+        names = [host, name, socket.gethostname()]
+        app = create_app(survey_dir, settings, researcher_token, base_url, names, seed)
+        survey, entry = app.state.survey, app.state.entry
         links = [(row["rater"], row["surveys"], row["link"]) for row in survey.progress(base_url) if row["link"]]
-        write_links(survey.folder, links)
+        write_links(survey.folder, links, entry.link)
         if settings.simulate_raters:
             print(
                 "This profile simulates its raters, so notebook 06 does not use what is answered here: a demonstration."
             )
         print(f"Researcher's page (for you alone):  {base_url}/researcher/{researcher_token}")
         print(f"Personal links of {len(links)} raters:  {survey.folder / 'links.csv'}")
+        print(f"Entry link, by which anyone gets the next free place:  {entry.link}")
         print(f"Instructions that raters see (edit them at any time):  {survey.instructions.path}")
         print("Stop with Ctrl+C; answers are stored as they come.", flush=True)
         quiet = {"access_log": False, "server_header": False, "proxy_headers": False, "ws": "none"}

@@ -128,6 +128,27 @@ class Responses:
             connection.execute(query, (now(), int(leave_out), rater))
             connection.execute("UPDATE settings SET value = value + 1 WHERE name = 'raters'")
 
+    def entry_token(self) -> str:
+        """The unguessable token of the entry link: made once, and the same after every restart."""
+        with self._writing() as connection:
+            values = (secrets.token_urlsafe(32),)
+            connection.execute("INSERT INTO entry SELECT ? WHERE NOT EXISTS (SELECT 1 FROM entry)", values)
+        return self._read("SELECT token FROM entry")[0][0]
+
+    def give_place(self, rater: str, person: str, parameters: str) -> None:
+        """Note that ``rater`` is the place of ``person``, who came with ``parameters`` (JSON). The first visit counts,
+        or the first that names a person."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO places VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET person = excluded.person, "
+                "parameters = excluded.parameters WHERE person = '' AND excluded.person != ''",
+                (rater, now(), person, parameters),
+            )
+
+    def places(self) -> dict[str, tuple[str, str]]:
+        """Rater → when this place was given away and to whom ("": not known), the first given first."""
+        return {rater: row for rater, *row in self._read("SELECT rater, given_at, person FROM places ORDER BY rowid")}
+
     def raters(self) -> dict[str, tuple[str, str | None]]:
         """Rater → token, and when they withdrew."""
         return {rater: row for rater, *row in self._read("SELECT rater, token, withdrawn_at FROM raters")}
