@@ -36,5 +36,8 @@ class Survey(Section):
         "en"  # what pages and checks say: en, de, ja, or a JSON file such as stages/survey/web/static/texts.en.json
     )
     place_minutes: Few = 60  # without an answer, after which somebody else may get a place that the entry link gave
+    # What the last page shows to who has answered everything, to hand to the panel that sent them:
+    completion_url: Link | None = None
+    completion_code: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     screen_out_url: Link | None = None  # where those go for whom no place is free
     check_font: str | None = None  # a font file for checks, where the built-in one lacks the letters (Japanese)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from survey_run import RESEARCHER, make_run, served
 
+from c2i_lib.config import load_profile
 from c2i_lib.stages.survey.web.store import read_answers
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -112,6 +113,25 @@ def test_a_rater_rates_75_pictures_by_keyboard_with_a_break(open_survey, new_pag
     assert answers.to_dict() == given
     again.reload()
     again.wait_for_selector("#end:not([hidden])")
+
+
+def test_the_last_page_shows_the_completion_code_once_all_is_rated(tmp_path, new_page):
+    completion = {"survey.completion_url": "https://panel.example/done?cc=C1", "survey.completion_code": "C1"}
+    with served(make_run(tmp_path / "run", 4), settings=load_profile("smoke", completion).survey) as site:
+        page = new_page()
+        enter(page, site)
+        press(page, *["1", "1", "Enter"] * 3, "1", "Enter")
+        assert page.is_hidden("#completion") and "not fully rated yet: 1" in page.inner_text("#end")
+        press(page, "ArrowLeft")
+        page.click("#back")
+        press(page, "1", "Enter")
+        page.wait_for_selector("#completion:not([hidden])")
+        assert page.inner_text("#completion-code") == "Your completion code: C1"
+        assert page.get_attribute("#completion-link", "href") == "https://panel.example/done?cc=C1"
+        site[1].responses.closed = True
+        page.evaluate("refresh()")
+        page.wait_for_selector("#message:not([hidden])")
+        assert page.is_visible("#completion"), "also when the survey is closed before the link is used"
 
 
 def test_keys_do_what_they_say_and_nothing_else(open_survey, new_page):

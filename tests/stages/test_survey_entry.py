@@ -1,5 +1,6 @@
 """The entry link: strangers get places of their own, come back to them, and free the ones that they leave."""
 
+import itertools
 import json
 import sqlite3
 
@@ -169,6 +170,28 @@ def test_a_closed_survey_gives_no_place_and_a_restart_keeps_places(run):
         assert rater_of(site, join(site, "ben")) == "rater_2" and rater_of(site, join(site, "anna")) == "rater_1"
 
 
+def test_who_has_answered_everything_is_told_the_code_and_nobody_before(run):
+    """Neither the page nor an answer of the server holds it earlier: a participant could read it there unrated."""
+    done = {"url": "https://panel.example/done?cc=SECRET", "code": "SECRET"}
+    settings = load_profile("smoke", {f"survey.completion_{name}": value for name, value in done.items()}).survey
+    with served(run, settings=settings) as site, httpx.Client() as rater:
+        link = f"{site[0]}{join(site).headers['location']}"
+        said = [rater.get(link).text, rater.post(f"{link}/consent", json={}).text]
+        items = [item["item_id"] for item in rater.get(f"{link}/state").json()["items"]]
+        for version, (item, question) in enumerate(itertools.product(items, ("quality", "faithfulness")), start=1):
+            said.append(rater.get(f"{link}/state").text)
+            body = {"question": question, "rating": None, "version": version}
+            last = rater.put(f"{link}/answers/{item}", json=body)
+            said.append(last.text)
+        assert last.json()["completion"] == done == rater.get(f"{link}/state").json()["completion"]
+        assert [text for text in said[:-1] if "SECRET" in text] == []
+
+
+def test_without_a_code_there_is_no_completion(site):
+    rate(site, "rater_1", 4)
+    assert "completion" not in httpx.get(f"{site[0]}/r/{site[1].tokens['rater_1']}/state").json()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_full_study_says_so_in_its_language(language, run):
     settings = load_profile("smoke", {"survey.texts": language}).survey
@@ -190,6 +213,7 @@ def test_the_entry_is_behind_a_proxys_prefix_too(site):
     assert "Path=/study/join" in answer.headers["set-cookie"] and "Secure" in answer.headers["set-cookie"]
 
 
-def test_only_a_web_address_is_a_link():
-    with pytest.raises(ProfileError, match=r"survey\.screen_out_url"):
-        load_profile("smoke", {"survey.screen_out_url": "javascript:alert(1)"})
+@pytest.mark.parametrize("name", ["screen_out_url", "completion_url"])
+def test_only_a_web_address_is_a_link(name):
+    with pytest.raises(ProfileError, match=rf"survey\.{name}"):
+        load_profile("smoke", {f"survey.{name}": "javascript:alert(1)"})

@@ -30,7 +30,12 @@ ITEMS_COLUMNS |= {"sample": "Int64", "prompt_id": "str", "kind": "str"}
 ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
 ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
-_OF_PAGES = ("place_minutes", "screen_out_url")  # settings that are not part of a built survey
+_OF_PAGES = (
+    "place_minutes",
+    "completion_url",
+    "completion_code",
+    "screen_out_url",
+)  # settings of no picture and no question
 _OF_RATERS = ("raters_per_survey", "raters_in_all_surveys")  # settings that change no item
 
 

@@ -30,10 +30,18 @@ def _now_ms() -> int:
 class ServedSurvey:
     """A built survey and its answers: who sees which items in which order, and whose token is whose.
 
+    ``completion``: what a rater who has answered everything is given, as ``url`` and ``code``.
+
     Raises ``C2IError`` when the survey is not built, a file is damaged, or the answers belong to another survey.
     """
 
-    def __init__(self, survey_dir: Path, texts: dict[str, str], instructions: Path):
+    def __init__(
+        self,
+        survey_dir: Path,
+        texts: dict[str, str],
+        instructions: Path,
+        completion: dict[str, str | None] | None = None,
+    ):
         folder = Path(survey_dir)
         run_folder = folder.parent
         if not (folder / "orders.parquet").is_file():
@@ -55,7 +63,7 @@ class ServedSurvey:
         self._check_same_survey()
         self.responses.add_raters(orders["rater"].unique())
         self.instructions = Instructions(self.folder / "instructions.md", instructions)
-        self.texts = texts
+        self.texts, self._completion = texts, completion if completion and any(completion.values()) else None
         self._changes = -1
         self.follow()
 
@@ -117,7 +125,14 @@ class ServedSurvey:
             | {"versions": versions.get(item, {})}
             for item, concept in self.items[rater].items()
         ]
-        return {"consented": responses.consented(rater), "closed": responses.closed, "items": items, "now": _now_ms()}
+        state = {"consented": responses.consented(rater), "closed": responses.closed, "items": items}
+        return state | self.completion_of(rater) | {"now": _now_ms()}
+
+    def completion_of(self, rater: str) -> dict:
+        """``completion``, once a rater has answered everything: earlier, somebody could read it in the page."""
+        asked = len(QUESTIONS) * len(self.items[rater])
+        done = self._completion is not None and self.responses.count_answers(rater) >= asked
+        return {"completion": self._completion} if done else {}
 
     def change(self, item_id: str, field: str, kept: Kept) -> dict:
         """The part of ``answers_of`` that one answer or comment has changed, or that is newer than it."""

@@ -98,7 +98,8 @@ def create_app(
         )
     texts = load_texts(settings.texts)
     shown = {name: text for name, text in texts.items() if not name.startswith("check")}  # no page tells of checks
-    survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts))
+    completion = {"url": settings.completion_url, "code": settings.completion_code}
+    survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts), completion)
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
     survey_dir = Path(survey_dir)
@@ -178,7 +179,8 @@ def create_app(
             raise HTTPException(422, f"The rating should be 1 to {settings.scale_points}, or null.")
         due = kept.stored and survey.backups.count()
         backup = BackgroundTask(survey.backups.make) if due else None  # after the answer has gone out
-        return JSONResponse(survey.change(item_id, field, kept), 200 if kept.stored else 409, background=backup)
+        change = survey.change(item_id, field, kept) | survey.completion_of(rater)
+        return JSONResponse(change, 200 if kept.stored else 409, background=backup)
 
     def set_closed(closed: bool) -> JSONResponse:
         responses.closed = closed

@@ -224,6 +224,10 @@ class Responses:
             answers.setdefault(item_id, {})[answer[0]] = answer[1]
         return answers
 
+    def count_answers(self, rater: str) -> int:
+        """How many answers a rater has given."""
+        return self._read("SELECT count(*) FROM answers WHERE rater = ?", rater)[0][0]
+
     def comments_of(self, rater: str) -> dict[str, str]:
         """A rater's comments: item → comment."""
         return dict(self._read("SELECT item_id, comment FROM comments WHERE rater = ? AND comment != ''", rater))

@@ -155,6 +155,7 @@ function takeChange(data) {
   if (!item) return;
   Object.assign(item.answers, data.answers ?? {});
   Object.assign(item.versions, data.versions);
+  state.completion = data.completion ?? state.completion;
   item.comment = data.comment ?? item.comment;
   draw();
 }
@@ -259,6 +260,7 @@ function draw() {
   drawSaved();
   if (view === "rating") drawItem(state.items[current]);
   if (view === "end") drawEnd();
+  drawCompletion();
   watchPicture();
 }
 
@@ -295,7 +297,7 @@ function drawEnd() {
   const open = state.items.map((item, number) => [item, number]).filter(([item]) => openQuestions(item).length);
   get("summary").textContent = open.length
     ? t("open_items", { number: open.length })
-    : t("all_rated", { total: state.items.length });
+    : state.completion ? t("not_confirmed", { total: state.items.length }) : t("all_rated", { total: state.items.length });
   get("open-items").replaceChildren(...open.map(([item, number]) => {
     const [entry, button] = [document.createElement("li"), document.createElement("button")];
     button.type = "button";
@@ -305,6 +307,15 @@ function drawEnd() {
     entry.append(button);
     return entry;
   }));
+}
+
+// The server tells it only to who has answered everything; it stays in sight when the survey is closed meanwhile.
+function drawCompletion() {
+  const { url, code } = state.completion ?? {};
+  get("completion").hidden = !state.completion || !["end", "message"].includes(view);
+  get("completion-code").textContent = code ? t("completion_code", { code }) : "";
+  get("completion-link").hidden = !url;
+  if (url) get("completion-link").href = url;
 }
 
 // On a phone an answer leads on: to the next question, and from the last one to the next picture.
