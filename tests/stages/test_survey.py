@@ -11,7 +11,15 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
 from c2i_lib.stages.survey import formats
-from c2i_lib.stages.survey.build import add_repeats, assign, build_surveys, name_raters, order_items
+from c2i_lib.stages.survey.build import (
+    add_repeats,
+    assign,
+    build_surveys,
+    make_checks,
+    name_raters,
+    order_items,
+    order_of,
+)
 from c2i_lib.stages.survey.ratings import (
     RATINGS_COLUMNS,
     collect_ratings,
@@ -167,6 +175,37 @@ def test_a_repeat_comes_long_after_its_image(wide):
         repeats = place.loc["repeat"]
         assert len(repeats) == settings.repeated_images
         assert (repeats - place.loc["image"].loc[repeats.index]).min() > len(rows) // 8, survey
+
+
+def clashes(items, orders):
+    """How often a rater sees one concept twice in a row."""
+    shown = orders.merge(items, on=["survey", "item_id"]).sort_values(["rater", "position"])
+    assert len(shown) == len(orders)
+    return int(((shown["concept"] == shown["concept"].shift()) & (shown["rater"] == shown["rater"].shift())).sum())
+
+
+def test_no_concept_comes_twice_in_a_row(wide):
+    """Also across two surveys of one rater, and for repeats and attention checks: raters would compare neighbours."""
+    items, settings = wide
+    settings = settings.model_copy(update={"raters_in_all_surveys": 2, "attention_checks": 4})
+    items = pd.concat([items, make_checks(settings, seed=0)], ignore_index=True)
+    assert clashes(items, order_items(items, settings, seed=0)) == 0
+
+
+@pytest.mark.parametrize(("n_concepts", "unavoidable"), [(2, 0), (3, 0), (1, 11)])
+def test_few_concepts_are_spread_as_far_as_they_can_be(n_concepts, unavoidable):
+    """Two concepts must alternate; one alone clashes with itself, and the order is there nevertheless."""
+    items = assign(make_images(n_concepts=n_concepts, n_samples=8 // n_concepts), 2, seed=0).assign(kind="image")
+    for rater in range(20):
+        order = order_of(items, f"rater_{rater}", ["survey_1"], seed=0)
+        assert clashes(items, order) == unavoidable
+
+
+def test_no_repeat_can_be_worked_out_from_its_images_id():
+    """A rater has all ids and may have this program; what they lack is the seed."""
+    items = assign(make_images(), 2, seed=0)
+    repeats = [add_repeats(items, 6, seed).query("kind == 'repeat'")["item_id"] for seed in (0, 1)]
+    assert len(repeats[0]) == 12 and not set(repeats[0]) & set(repeats[1])
 
 
 def test_arms_do_not_come_in_blocks(wide):

@@ -2,8 +2,8 @@
 
 In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``ITEMS_COLUMNS``: for the researcher only),
 ``orders.parquet`` (``ORDERS_COLUMNS``) and ``pictures/<item_id>.png`` without metadata, so that nothing tells a rater
-the arm or the prompt. Kinds: ``image``; ``repeat`` (an image again, for a rater's self-agreement); ``check`` (a
-picture that asks for a certain answer). Ignored: ratings.
+the arm or the prompt; nobody sees a concept twice in a row where that can be avoided. Kinds: ``image``; ``repeat`` (an
+image again, for a rater's self-agreement); ``check`` (a picture that asks for a certain answer). Ignored: ratings.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ITEMS_COLUMNS |= {"sample": "Int64", "prompt_id": "str", "kind": "str"}
 ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
 ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
+_SWAPS = 300  # tried for each item of a survey, before neighbours of one concept are left as they are
 _OF_PAGES = (
     "place_minutes",
     "completion_url",
@@ -72,7 +73,8 @@ def add_repeats(items: pd.DataFrame, n_repeats: int, seed: int) -> pd.DataFrame:
     parts = [items.assign(kind="image")]
     for _, survey in items.groupby("survey"):
         again = survey.iloc[np.sort(random.choice(len(survey), n_repeats, replace=False))]
-        parts.append(again.assign(kind="repeat", item_id=[_item_id("repeat", name) for name in again["item_id"]]))
+        # With the seed: from the image's id alone, which the page's source holds, a rater could work out its repeat's.
+        parts.append(again.assign(kind="repeat", item_id=[_item_id(seed, "repeat", name) for name in again["item_id"]]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -146,12 +148,66 @@ def _shuffled(items: pd.DataFrame, random: np.random.Generator) -> list[str]:
     return order
 
 
+def _zones(order: list[str], items: pd.DataFrame) -> list[tuple[int, int]]:
+    """The first and the last position that each item of ``order`` may take: a repeated image and its repeat stay in the
+    parts of the survey that ``_shuffled`` gave them, all others may be anywhere."""
+    kinds, images = (items.set_index("item_id")[name][order].tolist() for name in ("kind", "image_id"))
+    repeated = {image for kind, image in zip(kinds, images, strict=True) if kind == "repeat"}
+    early = [place for place, kind in enumerate(kinds) if kind == "image" and images[place] in repeated]
+    late = [place for place, kind in enumerate(kinds) if kind == "repeat"]
+    last = len(order) - 1
+    zones = [(0, last)] * len(order)
+    for place in early:
+        zones[place] = (0, max(len(order) // 2 - 1, *early))
+    for place in late:
+        zones[place] = (min(len(order) * 2 // 3, *late), last)
+    return zones
+
+
+def _apart(
+    concepts: list[str], zones: list[tuple[int, int]], before: str | None, random: np.random.Generator
+) -> list[int]:
+    """Which item of ``concepts`` comes at each position, so that no two neighbours have one concept, or as few as swaps
+    find. ``zones``: where each item may be; ``before``: the concept that is shown before the first.
+
+    Two items are swapped when that makes no more clashes than there were; equally many will do, because a clash may
+    have to wander to where it can be undone.
+    """
+    order, shown = list(range(len(concepts))), [before, *concepts, None]  # shown[i + 1] is at position i
+    most = max(map(concepts.count, set(concepts)), default=0)
+    least = max(0, 2 * most - len(concepts) - 1)  # so many stay, however they are arranged
+    clashes = [place for place in order if shown[place] == shown[place + 1]]
+    for _ in range(_SWAPS * len(order)):
+        if len(clashes) <= least:
+            break
+        one = max(0, clashes[random.integers(len(clashes))] - int(random.integers(2)))
+        near = min(one + 1, len(order) - 1)  # a clash of two concepts wanders only so
+        two = near if random.random() < 0.5 else int(random.integers(len(order)))
+        if not all(zones[order[old]][0] <= new <= zones[order[old]][1] for old, new in ((one, two), (two, one))):
+            continue
+        edges = {one, one + 1, two, two + 1}
+        clashing = sum(shown[place] == shown[place + 1] for place in edges)
+        shown[one + 1], shown[two + 1] = shown[two + 1], shown[one + 1]
+        if sum(shown[place] == shown[place + 1] for place in edges) > clashing:
+            shown[one + 1], shown[two + 1] = shown[two + 1], shown[one + 1]
+            continue
+        order[one], order[two] = order[two], order[one]
+        clashes = [place for place in range(len(order)) if shown[place] == shown[place + 1]]
+    return order
+
+
 def order_of(items: pd.DataFrame, rater: str, surveys: list[str], seed: int) -> pd.DataFrame:
-    """One rater's ``rater, survey, position, item_id``: the items of ``surveys``, each in an order of their own."""
-    rows = []
+    """One rater's ``rater, survey, position, item_id``: the items of ``surveys``, each in an order of their own, in
+    which no concept comes twice in a row where that is possible."""
+    rows, before = [], None
     for survey in surveys:
         random = np.random.default_rng(seed_of(seed, rater, survey))
-        rows += [(rater, survey, item_id) for item_id in _shuffled(items[items["survey"] == survey], random)]
+        own = items[items["survey"] == survey]
+        order = _shuffled(own, random)
+        concepts = own.set_index("item_id")["concept"][order].tolist()
+        places = _apart(concepts, _zones(order, own), before, random)
+        before = concepts[places[-1]] if places else before
+        rows += [(rater, survey, order[place]) for place in places]
     order = pd.DataFrame(rows, columns=["rater", "survey", "item_id"])
     order.insert(2, "position", np.arange(1, len(rows) + 1))
     return order
