@@ -153,7 +153,7 @@ def test_tables_hold_all_that_people_gave_and_are_read_back(survey_dir, response
     """Also "cannot judge", comments on items without an answer, formulas, and a NUL that somebody pasted."""
     items = pd.DataFrame({"item_id": ["i1", "i2", "i3"]})
     responses.consent("rater_1", "I agree")
-    responses.answer("rater_1", "i1", "quality", None, seen_ms=900)
+    responses.answer("rater_1", "i1", "quality", None, seen_ms=900, viewport=(360, 740))
     responses.answer("rater_1", "i1", "faithfulness", 4)
     responses.answer("rater_1", "i2", "quality", None)
     responses.comment("rater_1", "i1", "=1+1\0")
@@ -164,6 +164,7 @@ def test_tables_hold_all_that_people_gave_and_are_read_back(survey_dir, response
     assert sorted(tables["comments"]["comment"]) == ["=1+1", "from the lab", "not rated, but seen"]
     assert tables["consents"][["rater", "text"]].to_numpy().tolist() == [["rater_1", "I agree"]]
     assert tables["history"]["seen_ms"].tolist()[0] == 900 and len(tables["history"]) == 5
+    assert tables["history"][["viewport_width", "viewport_height"]].to_numpy()[0].tolist() == [360, 740]
     texts = tables_csv(survey_dir)
     for name, text in texts.items():
         (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
@@ -174,6 +175,17 @@ def test_tables_hold_all_that_people_gave_and_are_read_back(survey_dir, response
     damaged = (tmp_path / "answers.csv").read_bytes().replace(b"from the lab", b"from\0 the lab")
     (tmp_path / "answers.csv").write_bytes(damaged)
     assert read_answers(tmp_path / "answers.csv", items, load_profile("smoke").survey).equals(again)
+
+
+def test_the_history_of_an_earlier_version_is_exported_too(survey_dir, responses):
+    """A study that was served before an update, and exported after it."""
+    responses.answer("rater_1", "i1", "quality", 2, seen_ms=900)
+    for column in ("viewport_width", "viewport_height"):
+        responses._connection.execute(f"ALTER TABLE history DROP COLUMN {column}")
+    responses._connection.execute("PRAGMA user_version = 3")
+    history = read_tables(survey_dir)["history"]
+    assert history["seen_ms"].tolist() == [900] and history["viewport_width"].isna().all()
+    assert list(history.columns) == TABLES["history"]
 
 
 def test_a_database_that_cannot_be_read_now_is_an_error_that_says_so(survey_dir, responses, monkeypatch):

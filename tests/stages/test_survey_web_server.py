@@ -17,6 +17,7 @@ from survey_run import RESEARCHER, SECRETS, SEED, make_run, served
 from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError
 from c2i_lib.stages.survey import formats
+from c2i_lib.stages.survey.responses import read_tables
 from c2i_lib.stages.survey.web.database import WAIT
 from c2i_lib.stages.survey.web.instructions import Instructions
 from c2i_lib.stages.survey.web.served import ServedSurvey
@@ -84,6 +85,12 @@ def test_an_answer_is_stored_at_once_and_can_be_changed(site, anna):
         assert stored["rater_1", item, "quality"] == rating or (rating is None and np.isnan(stored.iloc[0]))
 
 
+def test_the_size_of_the_window_is_kept_with_an_answer(site, anna):
+    put(anna, items_of(anna)[0]["item_id"], question="quality", rating=2, viewport=[360, 740])
+    history = read_tables(site[1].survey_dir)["history"]
+    assert history[["viewport_width", "viewport_height"]].iloc[-1].tolist() == [360, 740]
+
+
 def test_nothing_tells_a_rater_the_arm_the_seed_or_the_file(site, anna):
     """Looked for in addresses, pages, headers and in what is inside the pictures."""
     pages = [page_of(anna), anna.get("/state"), anna.post("/consent", json={})]
@@ -132,6 +139,8 @@ REFUSED = {
     "no rating": (422, "PUT", "{answers}", {"json": {"question": "quality", "version": 1}}),
     "no version": (422, "PUT", "{answers}", {"json": {"question": "quality", "rating": 3}}),
     "a version that no clock has": (422, "PUT", "{answers}", {"json": GOOD | {"version": 2**53}}),
+    "a window of one number": (422, "PUT", "{answers}", {"json": GOOD | {"viewport": [360]}}),
+    "a window that no screen has": (422, "PUT", "{answers}", {"json": GOOD | {"viewport": [360, 100_001]}}),
     "an unknown question": (422, "PUT", "{answers}", {"json": GOOD | {"question": "arm"}}),
     "an unknown key": (422, "PUT", "{answers}", {"json": GOOD | {"rater": "rater_2"}}),
     "a list": (422, "PUT", "{answers}", {"json": [GOOD]}),

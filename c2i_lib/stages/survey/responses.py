@@ -25,7 +25,8 @@ TABLES = {  # what a researcher takes away, each with its columns
     "answers": COLUMNS,
     "comments": ["rater", "item_id", "comment"],
     "consents": ["rater", "consented_at", "text_sha256", "text", "withdrawn_at", "left_out", "replaces"],
-    "history": ["number", "rater", "item_id", "field", "old", "new", "version", "at", "seen_ms"],
+    "history": ["number", "rater", "item_id", "field", "old", "new", "version", "at", "seen_ms"]
+    + ["viewport_width", "viewport_height"],
     "places": ["rater", "given_at", "parameters"],
 }
 _QUERIES = {  # each with the first version of the database that has its tables
@@ -39,8 +40,11 @@ _QUERIES = {  # each with the first version of the database that has its tables
         "SELECT rater, consented_at, consent_sha256, text, withdrawn_at, left_out, replaces "
         "FROM raters LEFT JOIN texts ON sha256 = consent_sha256 ORDER BY raters.rowid",
     ),
-    "history": (3, f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number"),
+    "history": (5, f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number"),
     "places": (4, f"SELECT {', '.join(TABLES['places'])} FROM places ORDER BY rowid"),
+}
+_EARLIER = {  # where a database is of an earlier version, and is not to be changed by who reads it
+    "history": (3, f"SELECT {', '.join(TABLES['history'][:-2])}, NULL, NULL FROM history ORDER BY number")
 }
 _APP = "app.parquet"  # the web app's answers, as they were when they were last read
 
@@ -93,9 +97,9 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
 
     ``answers`` (as in ``06_responses/*.parquet``); ``comments`` (``rater, item_id, comment``), also on items without an
     answer; ``consents`` (``rater, consented_at, text_sha256, text, withdrawn_at, left_out, replaces``); ``history``:
-    every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms``); ``places``: who
-    came by the entry link (``rater, given_at, parameters``: those of the address, as JSON). Those who are left out have
-    no answers and comments; the history is never shortened.
+    every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms, viewport_width,
+    viewport_height``); ``places``: who came by the entry link (``rater, given_at, parameters``: those of the address,
+    as JSON). Those who are left out have no answers and comments; the history is never shortened.
     """
     folder = responses_folder(survey_dir)
     database = folder / DATABASE
@@ -105,7 +109,8 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
     notes = answers.loc[answers["comment"] != "", ["rater", "item_id", "comment"]]
     given = {name: [] for name in _QUERIES}
     if database.is_file():
-        given = {name: read(database, query, needs) for name, (needs, query) in _QUERIES.items()}
+        for queries in (_EARLIER, _QUERIES):
+            given |= {name: read(database, query, needs) or given[name] for name, (needs, query) in queries.items()}
     tables = {name: pd.DataFrame(given[name], columns=columns) for name, columns in TABLES.items() if name in given}
     comments = pd.concat([tables["comments"], notes]).drop_duplicates(ignore_index=True)
     return {"answers": answers.reset_index(drop=True), **tables, "comments": comments}

@@ -101,7 +101,13 @@ CREATE TABLE places (
 
 CREATE TABLE entry (token TEXT NOT NULL CHECK (length(token) >= 43)) STRICT
 """
-_STEPS = (_FIRST, _VERSIONS, _RATERS, _PLACES)  # never change one: append another
+# Of the window in which an answer was given, in CSS pixels: a picture is not the same on a phone.
+_VIEWPORTS = """
+ALTER TABLE history ADD COLUMN viewport_width INTEGER
+
+ALTER TABLE history ADD COLUMN viewport_height INTEGER
+"""
+_STEPS = (_FIRST, _VERSIONS, _RATERS, _PLACES, _VIEWPORTS)  # never change one: append another
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from c2i_lib.study import QUESTIONS
 
 Question = Literal[QUESTIONS]
 Version = Annotated[StrictInt, Field(ge=1, lt=2**53)]
+Size = Annotated[StrictInt, Field(ge=0, le=100_000)]  # of a window, in CSS pixels
 BODY_LIMIT = 16 * 1024  # bytes
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a PNG needs; other chunks can hold text
 _HEADERS = {
@@ -38,12 +39,13 @@ class _Body(BaseModel):
 
 class Answer(_Body):
     """A rating, or None for "cannot judge". ``version`` grows with each answer of a rater to a question of an item;
-    ``seen_ms``: how long they had seen the picture, in milliseconds."""
+    ``seen_ms``: how long they had seen the picture, in milliseconds; ``viewport``: width and height of their window."""
 
     question: Question
     rating: StrictInt | None
     version: Version
     seen_ms: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = None
+    viewport: tuple[Size, Size] | None = None
 
 
 class Comment(_Body):

@@ -174,7 +174,7 @@ def create_app(
             field, kept = "comment", responses.comment(rater, item_id, body.comment, body.version)
         elif body.rating is None or 1 <= body.rating <= settings.scale_points:
             field = body.question
-            kept = responses.answer(rater, item_id, field, body.rating, body.version, body.seen_ms)
+            kept = responses.answer(rater, item_id, field, body.rating, body.version, body.seen_ms, body.viewport)
         else:
             raise HTTPException(422, f"The rating should be 1 to {settings.scale_points}, or null.")
         due = kept.stored and survey.backups.count()

@@ -170,12 +170,13 @@ class Responses:
         rating: int | None,
         version: int | None = None,
         seen_ms: int | None = None,
+        viewport: tuple[int, int] | None = None,
     ) -> Kept:
         """Store an answer, in place of one of an earlier version; None is "cannot judge".
 
         ``version``: by default the next one. ``seen_ms``: how long the rater had seen the picture, in milliseconds.
-        An answer that comes twice is stored once. Raises ``sqlite3.IntegrityError`` for a rater, question or rating
-        that cannot be.
+        ``viewport``: width and height of their window, in CSS pixels. An answer that comes twice is stored once. Raises
+        ``sqlite3.IntegrityError`` for a rater, question or rating that cannot be.
         """
         with self._writing() as connection:
             key = (rater, item_id, question)
@@ -191,7 +192,8 @@ class Responses:
                     (*key, rating, moment, kept.version),
                 )
                 old = found and _told(found[0])
-                _note(connection, (*key, old, _told(rating), kept.version, moment, seen_ms))
+                seen = (seen_ms, *(viewport or (None, None)))
+                _note(connection, (*key, old, _told(rating), kept.version, moment, *seen))
         return kept
 
     def comment(self, rater: str, item_id: str, text: str, version: int | None = None) -> Kept:
@@ -210,7 +212,7 @@ class Responses:
                     (rater, item_id, text, kept.version),
                 )
                 old = found[0] if found else None
-                _note(connection, (rater, item_id, "comment", old, text, kept.version, now(), None))
+                _note(connection, (rater, item_id, "comment", old, text, kept.version, now(), None, None, None))
         return kept
 
     def consented(self, rater: str) -> bool:
@@ -276,10 +278,8 @@ def _told(rating: int | None) -> str:
 
 
 def _note(connection: sqlite3.Connection, change: tuple) -> None:
-    connection.execute(
-        "INSERT INTO history (rater, item_id, field, old, new, version, at, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        change,
-    )
+    columns = "rater, item_id, field, old, new, version, at, seen_ms, viewport_width, viewport_height"
+    connection.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", change)
 
 
 def read_answers(path: Path) -> pd.DataFrame:

@@ -19,7 +19,7 @@ let failures = 0;
 let sending = false;
 let wakeUp = null; // ends the wait before the next attempt
 let ahead = 0; // milliseconds by which the server's clock is ahead of this one
-const pending = new Map(); // "item/question" or "item/comment" → {value, version, seen} to be sent
+const pending = new Map(); // "item/question" or "item/comment" → {value, version, seen, viewport} to be sent
 
 // ---- answers on their way, kept in the browser so that closing the page does not lose them ----
 
@@ -82,7 +82,8 @@ function nextVersion(item, field) {
 
 function record(item, field, value) {
   const key = `${item.item_id}/${field}`;
-  const change = { value, version: nextVersion(item, field), seen: watch.of(item.item_id) };
+  const viewport = [Math.round(innerWidth), Math.round(innerHeight)];
+  const change = { value, version: nextVersion(item, field), seen: watch.of(item.item_id), viewport };
   pending.set(key, change);
   kept.set(key, change);
   changes += 1;
@@ -118,13 +119,13 @@ async function send() {
 
 async function sendAll() {
   while (pending.size) {
-    const [key, { value, version, seen }] = pending.entries().next().value;
+    const [key, { value, version, seen, viewport }] = pending.entries().next().value;
     const [itemId, field] = key.split("/");
     drawSaved();
     try {
       const body = field === "comment"
         ? { comment: value, version }
-        : { question: field, rating: value, version, seen_ms: seen };
+        : { question: field, rating: value, version, seen_ms: seen, viewport };
       const { status, data } = await ask(`/answers/${itemId}`, "PUT", body);
       reached();
       if (status === 409 && !data.versions) return refused(status, data); // kept in the browser: the survey may open again
