@@ -16,6 +16,7 @@ from c2i_lib.statistics.effects import COMPARISON_COLUMNS
 from c2i_lib.text.noun_phrases import parser
 
 OF_PEOPLE = {"validity"}  # tables that simulated raters have not
+OF_RULES = {"exclusions", "exclusion_means"}  # tables of profiles that declare rules for leaving raters out
 TABLES = {  # pattern of paths in a run → column → dtype, in the order of the table
     "01_captions/finetune_*.parquet": splits.SPLIT_COLUMNS,
     "01_captions/[ml]*.parquet": splits.SPLIT_COLUMNS,  # mining, length
@@ -34,7 +35,7 @@ TABLES = {  # pattern of paths in a run → column → dtype, in the order of th
     **{
         f"07_analysis/{name}.parquet": columns
         for name, columns in analysis.columns(load_profile("smoke").survey.scale_points).items()
-        if name not in OF_PEOPLE
+        if name not in OF_PEOPLE | OF_RULES
     },
     "08_judges/scores/scores.parquet": scores.SCORES_COLUMNS,
     "08_judges/others/others.parquet": scores.OTHERS_COLUMNS,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from c2i_lib.config.section import Few, FewOrNone, Section
+from c2i_lib.config.section import Few, FewOrNone, Section, Weight
 
 Link = Annotated[str, Field(pattern=r"^https?://\S+$")]
 
@@ -16,6 +16,15 @@ class Question(Section):
 
     text: str
     labels: tuple[str, ...]
+
+
+class Exclusions(Section):
+    """Rules by which a rater does not count, to be declared before anybody has seen the answers; None: no such rule."""
+
+    failed_checks_above: FewOrNone | None = None  # attention checks with an answer that was not asked for
+    same_answer_share: Annotated[float, Field(gt=0, le=1)] | None = None  # of the most frequent answer, at least
+    same_answer_over: Few = 20  # where there are at least so many answers
+    median_seconds_below: Weight | None = None  # from one answer to the next
 
 
 class Survey(Section):
@@ -32,6 +41,7 @@ class Survey(Section):
     quality: Question
     faithfulness: Question
     simulate_raters: bool
+    exclusions: Exclusions = Exclusions()
     texts: str = (
         "en"  # what pages and checks say: en, de, ja, or a JSON file such as stages/survey/web/static/texts.en.json
     )

@@ -31,6 +31,17 @@ def format_table1(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def format_exclusions(raters: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """Means of Table 1 of all raters and without those who broke a rule, and below who they are and what they broke."""
+    broke = raters[raters["broken"] != ""]
+    rows = [("raters", str(len(raters)), str(len(raters) - len(broke)))]
+    for row in means.itertuples():
+        name = f"{QUESTION_NAMES.get(row.question, row.question)}, {row.arm}"
+        rows.append((name, *("–" if pd.isna(mean) else f"{mean:.2f}" for mean in (row.mean_all, row.mean))))
+    rows += [(row.rater, row.broken, "left out") for row in broke.itertuples()]
+    return pd.DataFrame(rows, columns=["", "all raters", "without the excluded"])
+
+
 def format_numbers(table: pd.DataFrame, decimals: int = 3) -> pd.DataFrame:
     """``table`` with every float as text of ``decimals`` places and a true minus sign; a dash where there is none."""
     return table.apply(

@@ -78,6 +78,13 @@ def test_a_comparison_of_a_planned_study_says_what_was_planned_and_what_follows(
     assert list(bare) == ["question", "arms", "difference", "Cliff's delta", "p", "p (Holm)"]
 
 
+def test_exclusions_show_means_with_and_without_and_who_broke_what():
+    raters = pd.DataFrame({"rater": ["anna", "ben"], "broken": ["", "2 failed checks"]})
+    means = pd.DataFrame({"question": ["quality"], "arm": ["ft"], "mean_all": [2.346], "mean": [float("nan")]})
+    expected = [["raters", "2", "1"], ["Q, ft", "2.35", "–"], ["ben", "2 failed checks", "left out"]]
+    assert tables.format_exclusions(raters, means).to_numpy().tolist() == expected
+
+
 def test_latex_is_a_booktabs_table_with_equal_rows():
     text = to_latex(format_table1(TABLE1), "Mean ratings.", "tab:table1")
     lines = text.splitlines()

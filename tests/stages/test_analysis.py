@@ -6,6 +6,7 @@ from c2i_lib.config import load_profile
 from c2i_lib.errors import C2IError, DamagedStageError
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
+from c2i_lib.stages import analysis
 from c2i_lib.stages.analysis import analyse_ratings, columns, describe_ratings, fit_mixed_model
 from c2i_lib.stages.evaluation.means import analyse_others, analyse_scores
 from c2i_lib.statistics import mixed_model
@@ -164,6 +165,38 @@ def test_a_plan_reaches_the_comparison_and_a_changed_one_makes_it_anew(tmp_path,
     assert "equivalent within ±2.9" in verdicts[1] if raters == "population" else verdicts[1] == {"undecided"}, (
         "of three concepts, sign flips show nothing"
     )
+
+
+def test_who_broke_a_declared_rule_is_in_no_table_but_that_of_exclusions(tmp_path):
+    """And the means stand there with and without them, so that a reader sees what the rule did."""
+    ratings = checked(make_ratings(), quality=4.0).assign(answered_at="")
+    ratings.loc[(ratings["kind"] == "check") & (ratings["rater"] == "rater 1"), "rating"] = [2.0, 3.0]
+    profile = load_profile("smoke", {"survey.exclusions.failed_checks_above": 0})
+    tables = analyse(tmp_path, ratings, profile)
+    assert set(tables["raters"]["rater"]) == {"rater 1"}
+    assert tables["exclusions"].set_index("rater")["broken"].to_dict() == {"rater 0": "1 failed checks", "rater 1": ""}
+    means, table = tables["exclusion_means"], tables["table1"]
+    every = table1(in_order(ratings[ratings["kind"] == "image"], ARMS), RESAMPLING, profile.analysis.raters)
+    assert means["mean_all"].tolist() == pytest.approx(every["mean"].tolist())
+    assert means["mean"].tolist() == pytest.approx(table["mean"].tolist())
+    assert (means["n_all"] == 2 * means["n"]).all() and (means["mean"] != means["mean_all"]).any()
+    for name in ("exclusions", "exclusion_means"):
+        dtypes = {column: str(dtype) for column, dtype in tables[name].dtypes.items()}
+        assert dtypes == analysis.columns(profile.survey.scale_points)[name]
+    assert analysis.find_left_out(*files_of(tmp_path), profile.survey, profile.analysis) == ("rater 0",)
+    assert analysis.find_left_out(*files_of(tmp_path), PROFILE.survey, PROFILE.analysis) == ()
+
+
+def test_rules_that_leave_nobody_are_refused(tmp_path):
+    ratings = checked(make_ratings(), quality=4.0).assign(answered_at="")
+    profile = load_profile("smoke", {"survey.exclusions.failed_checks_above": 0})
+    with pytest.raises(C2IError, match=r"leave none of 2 raters \(rater 0: 1 failed checks\)"):
+        analyse(tmp_path, ratings, profile)
+
+
+def files_of(tmp_path):
+    """Ratings and items, as ``analyse`` has written them."""
+    return tmp_path / "06_survey" / "ratings" / "ratings.parquet", tmp_path / "06_survey" / "items.parquet"
 
 
 def test_judges_are_compared_with_people_and_not_with_simulated_raters(tmp_path):

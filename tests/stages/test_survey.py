@@ -355,6 +355,18 @@ def answered(built):
     return {path.name: path.read_bytes() for path in built.glob("*.parquet")}
 
 
+def test_what_pages_say_around_the_pictures_may_change_while_people_answer(built, images_file, profile):
+    """A survey that would be built again, or refused, because a panel's code came later could not be run at all."""
+    record = (built / "stage.json").read_bytes()
+    names = {"place_minutes": 5, "completion_code": "C1", "exclusions.failed_checks_above": 1}
+    names |= {"completion_url": "https://panel.example/done", "screen_out_url": "https://panel.example/out"}
+    later = load_profile("smoke", OVERRIDES | {f"survey.{name}": value for name, value in names.items()})
+    for _ in range(2):  # without answers, and with one
+        build_surveys(images_file, built, later.survey, profile.seed)
+        assert (built / "stage.json").read_bytes() == record
+        answered(built)
+
+
 def test_a_survey_with_answers_outlives_an_upgrade_and_a_change_of_raters(
     built, images_file, profile, monkeypatch, capsys
 ):

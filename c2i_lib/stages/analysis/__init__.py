@@ -1,8 +1,9 @@
 """Stage 07: ratings → the tables behind every figure of the survey.
 
 In: ``ratings.parquet`` and ``items.parquet``, and judges' scores where people rated. Out, in ``07_analysis/``:
-``table1``, ``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``, and
-``validity`` where people rated, each with the columns of ``columns`` below. Ignored: comments of raters.
+``table1``, ``comparison``, ``differences``, ``agreement``, ``raters``, ``variance`` and ``power`` ``.parquet``,
+``validity`` where people rated, and ``exclusions`` and ``exclusion_means`` where the profile declares rules for leaving
+raters out, each with the columns of ``columns`` below. Ignored: comments of raters.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ from c2i_lib.statistics.effects import (
     in_order,
     table1,
 )
+from c2i_lib.statistics.exclusions import EXCLUSIONS_COLUMNS, Rules, find_broken_rules
 from c2i_lib.statistics.power import POWER_COLUMNS, power_table
 from c2i_lib.statistics.simulation import Design
 from c2i_lib.statistics.validity import VALIDITY_COLUMNS, judge_validity
 from c2i_lib.statistics.variance import VARIANCE_COLUMNS, decompose
 from c2i_lib.study import ITEM_SHARE, PAPER_SCALES, QUESTIONS
 
+EXCLUSION_MEANS_COLUMNS = {"question": "str", "arm": "str", "n_all": "int64", "mean_all": "float64"}
+EXCLUSION_MEANS_COLUMNS |= {"n": "int64", "mean": "float64"}
 POWER_CONCEPTS = (5, 10, 15, 20, 30, 50, 75, 100)
 POWER_EFFECTS = (0.15, 0.3, 0.5)  # points; the paper's gains are .15 and .23, its loss .30
 MIXED_MODEL_COLUMNS = {**mixed_model.EFFECTS_COLUMNS, "version": "str"}
@@ -57,6 +61,8 @@ def columns(scale_points: int) -> dict[str, dict[str, str]]:
         "variance": VARIANCE_COLUMNS,
         "power": {**POWER_COLUMNS, "question": "str"},
         "validity": VALIDITY_COLUMNS,
+        "exclusions": EXCLUSIONS_COLUMNS,
+        "exclusion_means": EXCLUSION_MEANS_COLUMNS,
     }
     return {name: {**own, "simulated": "bool"} for name, own in tables.items()}
 
@@ -87,6 +93,35 @@ def read_ratings(ratings_file: Path, simulate_raters: bool, left_out_raters: Seq
             f"analysis.left_out_raters names {sorted(unknown)}, but the raters are {sorted(ratings['rater'].unique())}"
         )
     return ratings[~ratings["rater"].isin(left_out_raters)].reset_index(drop=True)
+
+
+def find_left_out(ratings_file: Path, items_file: Path, survey: Survey, analysis: Analysis) -> tuple[str, ...]:
+    """The raters who do not count: those that ``analysis.left_out_raters`` names, and those who broke a rule of
+    ``survey.exclusions``. Raises ``C2IError`` as ``read_ratings`` does, and where the rules leave nobody."""
+    rules = Rules(**survey.exclusions.model_dump())
+    if not rules.declared:
+        return analysis.left_out_raters
+    ratings = read_ratings(ratings_file, survey.simulate_raters, analysis.left_out_raters)
+    table = find_broken_rules(ratings, read_table(items_file), rules)
+    excluded = table.loc[table["broken"] != "", "rater"]
+    if len(excluded) == len(table):
+        raise C2IError(
+            f"the rules of survey.exclusions leave none of {len(table)} raters ({excluded.iloc[0]}: "
+            f"{table['broken'].iloc[0]}): collect more answers, or say why you change the rules, and change them"
+        )
+    return (*analysis.left_out_raters, *excluded)
+
+
+def _exclusions(
+    ratings: pd.DataFrame, items: pd.DataFrame, survey: Survey, resampling: Resampling, raters: str
+) -> dict[str, pd.DataFrame]:
+    """Who of all raters broke which rule, and the means of Table 1 of all ratings beside those without them."""
+    broken = find_broken_rules(ratings, items, Rules(**survey.exclusions.model_dump()))
+    kept = ratings[ratings["rater"].isin(broken.loc[broken["broken"] == "", "rater"])]
+    names = ["question", "arm", "n", "mean"]
+    every, rest = (table1(images_only(part, survey.arms), resampling, raters)[names] for part in (ratings, kept))
+    means = every.merge(rest, on=names[:2], how="left", suffixes=("_all", "")).fillna({"n": 0})
+    return {"exclusions": broken, "exclusion_means": means}
 
 
 def images_only(ratings: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
@@ -188,11 +223,12 @@ def analyse_ratings(
     folder = Path(out_dir)
     key = {**analysis.model_dump(), **asdict(resampling)}
     key |= {"scale_points": survey.scale_points, "raters_per_survey": survey.raters_per_survey}
-    key |= {"n_per_concept": n_per_concept}
+    key |= {"n_per_concept": n_per_concept, "exclusions": survey.exclusions.model_dump()}
     inputs = [ratings_file, items_file, *(file for file in (scores_file, others_file) if file)]
     with Stage(folder, key, inputs, __name__) as stage:
         if not stage.done:
-            ratings = read_ratings(ratings_file, survey.simulate_raters, analysis.left_out_raters)
+            left_out = find_left_out(ratings_file, items_file, survey, analysis)
+            ratings = read_ratings(ratings_file, survey.simulate_raters, left_out)
             items = read_table(items_file)
             results = _all_tables(ratings, items, survey, n_per_concept, resampling, analysis)
             simulated = bool(ratings["simulated"].any())
@@ -200,6 +236,9 @@ def analyse_ratings(
                 others = read_table(others_file) if others_file else None
                 judged = _judged(read_table(scores_file), others, judges)
                 results["validity"] = judge_validity(ratings, judged, resampling)
+            if Rules(**survey.exclusions.model_dump()).declared:
+                every = read_ratings(ratings_file, survey.simulate_raters, analysis.left_out_raters)
+                results |= _exclusions(every, items, survey, resampling, analysis.raters)
             for name, table in results.items():
                 table = table.assign(simulated=simulated)
                 write_table(folder / f"{name}.parquet", table, columns(survey.scale_points)[name])

@@ -31,12 +31,8 @@ ITEMS_COLUMNS |= {f"expected_{question}": "float64" for question in QUESTIONS}
 ORDERS_COLUMNS = {"rater": "str", "survey": "str", "position": "int64", "item_id": "str"}
 _CHECK_SIZE = 384  # pixels
 _SWAPS = 300  # tried for each item of a survey, before neighbours of one concept are left as they are
-_OF_PAGES = (
-    "place_minutes",
-    "completion_url",
-    "completion_code",
-    "screen_out_url",
-)  # settings of no picture and no question
+# Settings of no picture and no question: they may change while people answer.
+_NOT_BUILT = ("simulate_raters", "exclusions", "place_minutes", "completion_url", "completion_code", "screen_out_url")
 _OF_RATERS = ("raters_per_survey", "raters_in_all_surveys")  # settings that change no item
 
 
@@ -300,7 +296,7 @@ def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int)
     ``C2IError`` where too few are not flagged, or where a survey with answers would become another.
     """
     folder = Path(out_dir)
-    key = {"seed": seed, **settings.model_dump(exclude={"simulate_raters", *_OF_PAGES})}
+    key = {"seed": seed, **settings.model_dump(exclude=set(_NOT_BUILT))}
     if _is_frozen(folder, key, images_file, settings):
         return read_table(folder / "items.parquet")
     with Stage(folder, key, [images_file], __name__) as stage:

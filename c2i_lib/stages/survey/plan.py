@@ -29,6 +29,7 @@ def make_plan(items: pd.DataFrame, survey: Survey, analysis: Analysis) -> dict:
         "primary": [contrast.model_dump() for contrast in analysis.primary],
         "margin": analysis.margin.model_dump(),
         "left_out_raters": list(analysis.left_out_raters),
+        "exclusions": survey.exclusions.model_dump(),
         "raters": analysis.raters,
         "confidence": analysis.confidence,
         "n_raters": len(name_raters(survey)),
