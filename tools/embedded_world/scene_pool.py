@@ -24,8 +24,6 @@ CAPACITY = 24_000  # scenes; their latents and caption states take 0.9 GB
 FIRST_FILL = 1_024
 FRESH = 16  # scenes that are drawn at a time
 USES = 8  # of each scene, on average
-# More scenes than captions have: things alone have been learned by then.
-KINDS = {"single": 0.2, "colored": 0.06, "several": 0.2, "pair": 0.27, "placed": 0.21, "named": 0.06}
 EMPTY_SHARE = 0.10  # captions replaced by "", so that the model can be guided
 
 
@@ -39,7 +37,7 @@ class SceneStream(IterableDataset):
         worker = get_worker_info()
         random_ = random.Random(f"{self.seed} {worker.id if worker else 0}")
         while True:
-            example = draw_example(random_, random_.choices(list(KINDS), KINDS.values())[0])
+            example = draw_example(random_)
             yield np.asarray(compose(example.scene)), example.caption
 
 
