@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -44,6 +44,7 @@ def add_arguments(
     parser.add_argument("--learning-rate", type=float, default=learning_rate)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--start", type=Path, help="without a state: a folder with weights to go on from")
     parser.add_argument("--report", action="store_true", help="no training: only print the figures of OUT")
     args = parser.parse_args()
     keep_memory()
@@ -149,6 +150,11 @@ class Progress:
             self.losses, self.hits, self.logged = [], [], now
         if time.time() - self.saved > SAVE_SECONDS:
             self._save()
+
+
+def read_net(folder: Path, net: nn.Module) -> None:
+    """The weights in ``folder`` into ``net``; what they lack stays."""
+    net.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
 
 
 def write_net(folder: Path, net: nn.Module) -> None:

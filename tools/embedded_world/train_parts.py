@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 import torch
-from judge_training import EASY_SHARE, Optimizers, Progress, add_arguments
+from judge_training import EASY_SHARE, Optimizers, Progress, add_arguments, read_net
 from judged_scenes import ShownPool
 from model import autocast
 from report_judges import report_parts
@@ -68,13 +68,16 @@ def make_net() -> ScenePartsNet:
 
 def train(args: argparse.Namespace) -> ScenePartsNet:
     torch.manual_seed(args.seed)
-    net = make_net().to(memory_format=torch.channels_last)
+    net = make_net()
+    if args.start:
+        read_net(args.start, net)
+    net = net.to(memory_format=torch.channels_last)
     filters = [weight for weight in net.body.parameters() if weight.ndim == 4][1:]
     optimizer = Optimizers(filters, net.parameters(), args.learning_rate)
     with Progress(args, NAME, net, optimizer) as progress:
         pool = ShownPool(describe, load_autoencoder(args.vae.parent), args.seed + progress.done)
         while progress.share < 1:
-            pool.ease = max(0.0, 1 - progress.share / EASY_SHARE)
+            pool.ease = 0.0 if args.start else max(0.0, 1 - progress.share / EASY_SHARE)
             pictures, said = pool.draw(args.batch_size)
             loss, hit = loss_of(net, pictures.contiguous(memory_format=torch.channels_last), said)
             optimizer.step(loss, progress.share)
