@@ -148,7 +148,8 @@ def save(out: Path, table: pd.DataFrame, found: pd.DataFrame) -> None:
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "scores.csv", index=False, float_format="%.4f")
     found.to_csv(out / "differences.csv", index=False, float_format="%.3f")
-    own = table[table["writer"] == list(WRITERS)[-1]].sample(min(N_TO_READ, table["concept"].size), random_state=0)
+    own = table[table["writer"] == list(WRITERS)[-1]]
+    own = own.sample(min(N_TO_READ, len(own)), random_state=0)
     lines = [f"{number}. [{row.concept}] {row.prompt}" for number, row in enumerate(own.itertuples(), 1)]
     (out / "prompts_to_read.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with in_style():

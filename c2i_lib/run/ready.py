@@ -31,10 +31,11 @@ LAYERS = "layers.safetensors"  # in SOURCE: fp16, the layers that trained; all o
 
 def find_tool(profile: str | Path | None, run_dir: str | Path | None = None) -> Run:
     """The run that the tool works with: as ``find_run``, or the ready writer's where it is asked for by name
-    (``READY``), or where nothing is asked for and the default run has not been made."""
+    (``READY``), or where nothing is asked for and the default run has not finetuned ``ARM`` yet."""
     if str(run_dir or "") == READY:
         return ready_run()
-    if profile is None and run_dir is None and not (default_directory(DEFAULT_PROFILE) / "profile.yaml").is_file():
+    finetuned = default_directory(DEFAULT_PROFILE) / FOLDERS[2] / ARM / "stage.json"
+    if profile is None and run_dir is None and not finetuned.is_file():
         return ready_run()
     return find_run(profile, run_dir)
 

@@ -3,6 +3,7 @@
 import json
 
 from c2i_lib.cli import main
+from c2i_lib.records.stage import Stage
 from c2i_lib.run import ready
 from c2i_lib.run.places import Run, store_settings
 
@@ -23,5 +24,8 @@ def test_a_run_of_ones_own_comes_before_the_ready_writer_which_can_be_asked_for(
     monkeypatch.setattr(ready, "default_directory", lambda name: own.directory)
     monkeypatch.setattr(ready, "find_run", lambda profile, run_dir: own)
     store_settings(own)
+    assert ready.find_tool(None).name == ready.READY, "its finetuning has not ended"
+    with Stage(own.folder(2) / ready.ARM, {}):
+        pass
     assert ready.find_tool(None) == own
     assert ready.find_tool(None, ready.READY).name == ready.READY
