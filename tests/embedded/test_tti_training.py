@@ -17,11 +17,12 @@ TINY = dict(sample_size=8, in_channels=6, out_channels=6, layers_per_block=1, bl
 def tools():
     sys.path.insert(0, str(TOOLS))
     try:
+        import convolution
         import model
         import train_tti
     finally:
         sys.path.remove(str(TOOLS))
-    return argparse.Namespace(model=model, train_tti=train_tti)
+    return argparse.Namespace(convolution=convolution, model=model, train_tti=train_tti)
 
 
 @pytest.fixture
@@ -55,3 +56,15 @@ def test_two_cores_learn_what_one_learns(tools, noisy, monkeypatch, tmp_path):
         gradients.append([loss, *(parameter.grad.clone() for parameter in trainer.unet.parameters())])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_the_faster_convolution_learns_what_the_ordinary_one_does(tools, size):
+    torch.manual_seed(0)
+    ordinary, pictures = torch.nn.Conv2d(6, 5, 3, padding=1), torch.randn(3, 6, size, size, requires_grad=True)
+    expected = torch.autograd.grad(ordinary(pictures).square().sum(), [pictures, *ordinary.parameters()])
+    tools.convolution.use_small_convolutions(ordinary)
+    assert type(ordinary) is tools.convolution.SmallConvolution
+    found = torch.autograd.grad(ordinary(pictures).square().sum(), [pictures, *ordinary.parameters()])
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)

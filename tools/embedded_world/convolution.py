@@ -1,7 +1,6 @@
 """Convolutions of small pictures, whose weights' gradient is one product of matrices.
 
-oneDNN computes that gradient in bf16 at a fifth of the speed of a product of matrices where a picture is 4 x 4, and
-that took a fifth of a training step.
+On two cores with AMX, 32 pictures' gradients took .31 s of one core in place of .34 to .40.
 """
 
 from __future__ import annotations
