@@ -34,9 +34,8 @@ from c2i_lib.config import load_profile
 from c2i_lib.config.judges import JudgeModel
 from c2i_lib.embedded.grammar import write_caption
 from c2i_lib.embedded.models import assemble_pipeline, tti_weights
-from c2i_lib.embedded.sampling import scene_things
+from c2i_lib.embedded.sampling import drawn_things, scene_things
 from c2i_lib.embedded.scenes import Scene, Thing
-from c2i_lib.embedded.sprites import load_sprites
 from c2i_lib.models.device import quiet_libraries
 from c2i_lib.models.judges import load_judge, score_pictures
 from c2i_lib.stages.images import render
@@ -74,7 +73,7 @@ def _report(label: str, value: float, bar: float, passed: bool | None = None) ->
 
 def measure_names(artist: Artist, n: int) -> dict[str, float]:
     """Shares in the first place and the first five, and the distance to the nearest training picture."""
-    names = [sprite.name for sprite in random.Random(0).sample(load_sprites(), n)]
+    names = [sprite.name for sprite in random.Random(0).sample(drawn_things(), n)]
     pictures = artist.draw(names)
     ranks = ranks_of_names(pictures, names)
     training = single_pictures().astype(np.int16)
@@ -119,7 +118,7 @@ def _through_autoencoder(vae: torch.nn.Module, pictures: np.ndarray) -> np.ndarr
 
 def measure_background(artist: Artist, n: int) -> dict[str, float]:
     """The white around things, drawn, over that of training pictures that went through the autoencoder."""
-    names = [sprite.name for sprite in random.Random(1).sample(load_sprites(), n)]
+    names = [sprite.name for sprite in random.Random(1).sample(drawn_things(), n)]
     drawn = artist.draw([GOOD.format(x=name) for name in names])
     alone = compose_all([Scene((Thing(name),)) for name in names])
     real = _border_deviation(_through_autoencoder(artist.pipeline.vae, alone))

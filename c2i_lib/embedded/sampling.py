@@ -27,22 +27,6 @@ STYLED_SHARE_GOOD, STYLED_SHARE_POOR = 0.5, 0.4
 OTHER_STYLES_SHARE = 0.25  # flat or Noto among good pictures with style words; a tenth of it without
 HELD_OUT_SHARE = 0.08  # of the combinations
 
-_ALONE = set(
-    """country-flag flag face-smiling face-affection face-tongue face-hand face-neutral-skeptical face-sleepy
-    face-unwell face-hat face-glasses face-concerned face-negative face-costume cat-face monkey-face heart emotion
-    hand-fingers-open hand-fingers-partial hand-single-finger hand-fingers-closed hands hand-prop body-parts
-    sky-weather place-map place-geographic geometric other-symbol religion warning punctuation av-symbol zodiac
-    family person-symbol person-activity money time event clothing tool office medical mail writing science lock sound
-    music computer book-paper arts-crafts phone sport award-medal person-gesture other-object hotel""".split()
-)  # subgroups whose things stand alone on white, not in scenes
-_ALSO_IN_SCENES = set(
-    (
-        "ghost|robot|snowman|star|umbrella|fire|money bag|alarm clock|watch|hourglass done|balloon|wrapped gift|coin|"
-        "jack-o-lantern|Christmas tree|party popper|crescent moon|rainbow|cloud|family|runner|dancer|walking man|"
-        "walking woman|face with tears of joy|clown face|alien|alien monster|skull|red heart|teddy bear|baby angel|"
-        "volcano|tent"
-    ).split("|")
-)
 _PERSON = ("person", "face", "family", "hand", "body")
 _COLOR_WORDS = set(COLORS) | {"gray", "golden", "light", "dark", "rainbow", "brown", "red-haired", "blond"}
 _SMALL = ("food", "drink", "dishware", "household", "book", "office", "writing", "phone", "light-video", "computer")
@@ -60,9 +44,15 @@ class Example(NamedTuple):
 
 
 @lru_cache(maxsize=1)
+def drawn_things() -> tuple[Sprite, ...]:
+    """The things that captions ask for by their names."""
+    return tuple(sprite for sprite in load_sprites() if sprite.occurs != "named")
+
+
+@lru_cache(maxsize=1)
 def scene_things() -> tuple[Sprite, ...]:
     """The things that occur in scenes, not only alone."""
-    return tuple(s for s in load_sprites() if s.subgroup not in _ALONE or s.name in _ALSO_IN_SCENES)
+    return tuple(sprite for sprite in load_sprites() if sprite.occurs == "scenes")
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +123,7 @@ def _surroundings(random_: random.Random, names: list[str]) -> dict[str, str | N
 def _draw_content(kind: str, random_: random.Random) -> Scene:
     """A good picture of this kind, in 3D."""
     if kind == "single":
-        return Scene((Thing(random_.choice(load_sprites()).name),))
+        return Scene((Thing(random_.choice(drawn_things()).name),))
     if kind == "colored":
         if random_.random() < 0.3:
             return Scene((_thing(random_, 0.2),), place=random_.choice(list(PLAIN)))

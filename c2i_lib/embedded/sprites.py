@@ -1,9 +1,9 @@
 """The things of the embedded world as sprites: cut-out pictures in three styles, with names and synonyms.
 
 In: ``sprites.zip`` beside this module, written by ``tools/embedded_world/make_sprite_pack.py``, and ``things.txt``: the
-things of the world, one a line, with further words for it after bars. Out: a list of named things, and each thing's
-picture with alpha. The pack holds 1,171 things; the world has about half of them, because a TTI model of 14 million
-parameters has to learn each thing by heart, and sees each twice as often in the same time.
+things of the world, one a line, with further words for it after bars, under a heading that says where they occur.
+Out: a list of named things, and each thing's picture with alpha. The pack holds 1,171 things; the world draws a fifth
+of them, because a TTI model of 14 million parameters learns each thing by heart, from hundreds of pictures of it.
 The styles are Microsoft's Fluent 3D and Fluent flat (MIT) and Google's Noto (Apache-2.0); the licences lie in
 ``SPRITES_LICENSES.txt``. Every thing has a picture in 3D; a few lack one of the other two.
 """
@@ -22,6 +22,8 @@ from PIL import Image
 PACK = Path(__file__).parent / "sprites.zip"
 THINGS = Path(__file__).parent / "things.txt"
 STYLES = ("3d", "flat", "noto")
+# Headings of ``things.txt``: in scenes and alone on white; alone; only where the world paints it in by itself.
+OCCURRENCES = {"# in scenes and alone": "scenes", "# alone": "alone", "# only in named scenes and backdrops": "named"}
 SPRITE_SIZE = 128  # pixels, both sides
 
 
@@ -31,7 +33,8 @@ class Sprite:
 
     ``code``: its Unicode code points, the identity in the pack; ``name``: plain English noun phrase;
     ``synonyms``: other words for the same thing, best first; ``group`` and ``subgroup``: Unicode's, such as
-    "animals-nature" and "animal-mammal"; ``styles``: those of ``STYLES`` that it has.
+    "animals-nature" and "animal-mammal"; ``styles``: those of ``STYLES`` that it has; ``occurs``: one of the values of
+    ``OCCURRENCES``, empty for a thing that is not in the world.
     """
 
     code: str
@@ -40,6 +43,7 @@ class Sprite:
     group: str
     subgroup: str
     styles: tuple[str, ...]
+    occurs: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -61,10 +65,15 @@ def pack_sprites() -> tuple[Sprite, ...]:
 @lru_cache(maxsize=1)
 def load_sprites() -> tuple[Sprite, ...]:
     """The things of the world, sorted by code."""
-    rows = [line.split("|") for line in THINGS.read_text(encoding="utf-8").splitlines()]
-    more = {name: tuple(words) for name, *words in rows}
+    occurs, more = "", {}
+    for line in THINGS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            occurs = OCCURRENCES[line]
+        else:
+            name, *words = line.split("|")
+            more[name] = (tuple(words), occurs)
     return tuple(
-        replace(sprite, synonyms=more[sprite.name] + sprite.synonyms)
+        replace(sprite, synonyms=more[sprite.name][0] + sprite.synonyms, occurs=more[sprite.name][1])
         for sprite in pack_sprites()
         if sprite.name in more
     )

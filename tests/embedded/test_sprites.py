@@ -6,6 +6,7 @@ import pytest
 from c2i_lib.embedded.painting import SIZE
 from c2i_lib.embedded.recoloring import COLORS, recolored
 from c2i_lib.embedded.sprites import (
+    OCCURRENCES,
     PACK,
     SPRITE_SIZE,
     STYLES,
@@ -25,14 +26,21 @@ def test_the_pack_is_small_and_its_licences_lie_beside_it():
 
 
 def test_every_thing_of_the_world_is_in_the_pack():
-    names = [line.split("|")[0] for line in THINGS.read_text(encoding="utf-8").splitlines()]
+    lines = THINGS.read_text(encoding="utf-8").splitlines()
+    names = [line.split("|")[0] for line in lines if not line.startswith("#")]
     assert len(load_sprites()) == len(names) == len(set(names)) < len(pack_sprites())
 
 
 def test_names_are_unique_and_every_thing_has_the_main_style():
     names = [sprite.name for sprite in load_sprites()]
-    assert len(names) == len(set(names)) > 500
+    assert len(names) == len(set(names)) > 400
     assert all("3d" in sprite.styles and set(sprite.styles) <= set(STYLES) for sprite in load_sprites())
+
+
+def test_every_thing_says_where_it_occurs():
+    assert {sprite.occurs for sprite in load_sprites()} == set(OCCURRENCES.values())
+    assert {sprite.occurs for sprite in pack_sprites()} == {""}
+    assert sprites_by_name()["dog"].occurs == "scenes" and sprites_by_name()["toothbrush"].occurs == "alone"
 
 
 @pytest.mark.parametrize(
