@@ -21,7 +21,7 @@ from c2i_lib.embedded.recoloring import COLORS
 from c2i_lib.embedded.scenes import RELATIONS, Scene, Thing, flies
 from c2i_lib.embedded.sprites import Sprite, load_sprites, sprites_by_name
 
-KINDS = {"single": 0.32, "colored": 0.09, "several": 0.13, "pair": 0.2, "placed": 0.2, "named": 0.06}
+KINDS = {"single": 0.26, "colored": 0.08, "several": 0.12, "pair": 0.17, "placed": 0.3, "named": 0.07}
 POOR_SHARE = 0.36  # of the pictures; with the two shares below, 40 % of the captions without style words
 STYLED_SHARE_GOOD, STYLED_SHARE_POOR = 0.5, 0.4
 OTHER_STYLES_SHARE = 0.25  # flat or Noto among good pictures with style words; a tenth of it without
