@@ -1,17 +1,18 @@
 """Do written prompts make better pictures than the bare concept, and still show it?
 
-    python benchmarks/writers.py [--quick] [--run-dir RUN] [--out figures/writers]
+    python benchmarks/writers.py [--quick] [--run-dir RUN] [--second RUN] [--out figures/writers]
 
-120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes three prompts for each,
-and all pictures of a sample start from the same noise. The arms: the bare concept; the nearest training caption; an
-instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of sixteen texts, which is
-what ``c2i imagine`` does. Judged by both quality judges and by both faithfulness judges of the embedded world; none of
-them took part: ``ft_good`` learned from captions whose pictures are known to be good or poor, and texts are chosen by
-text alone. Concepts are the unit: differences to the bare concept with their intervals over concepts, qualities in
-standard deviations within a concept.
+120 concepts that nobody tuned for, in four groups (``writers_concepts.txt``); every arm writes three prompts for
+each, and all pictures of a sample start from the same noise. The arms: the bare concept; the nearest training
+caption; an instruct model that is asked to rewrite; ``ft_good`` as it comes; and ``ft_good`` by the best of sixteen
+texts, which is what ``c2i imagine`` does (``--second``: and as another run's finetuning, from another seed, does it).
+Judged by both quality judges and by both faithfulness judges of the embedded world; none of them took part:
+``ft_good`` learned from captions whose pictures are known to be good or poor, and texts are chosen by text alone.
+Concepts are the unit: differences to the bare concept with their intervals over concepts, qualities in standard
+deviations within a concept.
 
-Prints a table; the last line is one JSON object. ``--out`` gets prompts, scores, prompts to read, and a figure; prompts
-that lie there are not written again.
+Prints a table; the last line is one JSON object. ``--out`` gets prompts, scores, prompts to read, a figure, and a page
+of results (``README.md``); prompts that lie there are not written again.
 """
 
 from __future__ import annotations
@@ -50,8 +51,10 @@ FAITH = {
     "faithfulness": ("scene_parts", "embedded:parts"),
     "faithfulness_2": ("scene_match", "embedded:match"),
 }
+TOOL, SECOND = "ft_good, best text of 16", "ft_good, best text of 16, second seed"
 N_SAMPLES = 3
 N_TO_READ = 60
+QUALITY_BAR, FAITH_MARGIN = 0.3, 0.03
 
 
 def read_concepts(path: Path, quick: bool) -> pd.DataFrame:
@@ -66,13 +69,16 @@ def read_concepts(path: Path, quick: bool) -> pd.DataFrame:
     return table.groupby("group", sort=False).head(3) if quick else table
 
 
-def write_prompts(run: Run, concepts: pd.DataFrame) -> pd.DataFrame:
+def write_prompts(run: Run, concepts: pd.DataFrame, second: Run | None) -> pd.DataFrame:
     """One row for each writer, concept and sample."""
+    writers = [(name, run, arm, n) for name, (arm, n) in WRITERS.items()]
+    if second:
+        writers.append((SECOND, second, *WRITERS[TOOL]))
     rows = []
-    for name, (arm, n_candidates) in WRITERS.items():
-        prompts = run.profile.prompts.model_copy(update={"candidates": {arm: n_candidates}})
-        profile = run.profile.model_copy(update={"prompts": prompts})
-        writer = PromptWriter(Run(run.directory, profile, run.name), arm)
+    for name, own_run, arm, n_candidates in writers:
+        prompts = own_run.profile.prompts.model_copy(update={"candidates": {arm: n_candidates}})
+        profile = own_run.profile.model_copy(update={"prompts": prompts})
+        writer = PromptWriter(Run(own_run.directory, profile, own_run.name), arm)
         for concept, group in tqdm(concepts.to_numpy(), desc=name, mininterval=5):
             for sample, one in enumerate(writer.write(concept, N_SAMPLES)):
                 seed = seed_of(0, concept, sample)  # of the noise: the same for all writers
@@ -143,23 +149,65 @@ def plot_frontier(found: pd.DataFrame) -> Figure:
     return figure
 
 
+def verdicts(found: pd.DataFrame) -> list[str]:
+    """For each judge, whether the tool reaches its bar against the bare concept."""
+    lines = []
+    for judge in (*QUALITIES, *FAITH):
+        row = found[(found["judge"] == judge) & (found["group"] == "all") & (found["writer"] == TOOL)].iloc[0]
+        if judge in QUALITIES:
+            reached, bar = row["difference"] >= QUALITY_BAR and row["low"] > 0, f"at least +{QUALITY_BAR}, interval > 0"
+        else:
+            reached, bar = row["low"] >= -FAITH_MARGIN, f"interval above -{FAITH_MARGIN}"
+        value = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+        lines.append(f"{judge}: {value} ({bar}): {'reached' if reached else 'not reached'}")
+    return lines
+
+
+def write_page(out: Path, found: pd.DataFrame, n_concepts: int) -> None:
+    """``README.md`` of the results: figure, verdicts, differences over all concepts and in each group."""
+    own = found.assign(
+        value=[f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]" for row in found.itertuples()],
+    )
+    judges = [*QUALITIES, *FAITH]
+    parts = [
+        "# Do written prompts make better pictures than the bare concept?",
+        f"Made by `python benchmarks/writers.py --out {out.as_posix()}`: {n_concepts} concepts, {N_SAMPLES} prompts "
+        "each, differences to the bare concept with 95 % intervals over concepts. Quality in standard deviations "
+        "within a concept, faithfulness as the share of the concept's parts that the picture shows. "
+        f"Prompts and scores: `scores.csv`; {N_TO_READ} prompts of the tool to read: `prompts_to_read.txt`.",
+        "![quality against faithfulness](frontier.png)",
+        f"The tool ({TOOL}) against the bare concept:",
+        "\n".join(f"- {line}" for line in verdicts(found)),
+    ]
+    for group, rows in own.groupby("group", sort=False):
+        wide = rows.pivot(index="writer", columns="judge", values="value")[judges]
+        lines = [" | ".join(["", "writer", *judges, ""]).strip(), "| --- " * (1 + len(judges)) + "|"]
+        lines += [
+            " | ".join(["", name, *row, ""]).strip() for name, row in zip(wide.index, wide.to_numpy(), strict=True)
+        ]
+        parts += [f"## {'All concepts' if group == 'all' else group.capitalize()}", "\n".join(lines)]
+    (out / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
 def save(out: Path, table: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Scores, differences, prompts to read, and the figure."""
+    """Scores, differences, prompts to read, the figure and the page."""
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "scores.csv", index=False, float_format="%.4f")
     found.to_csv(out / "differences.csv", index=False, float_format="%.3f")
-    own = table[table["writer"] == list(WRITERS)[-1]]
+    own = table[table["writer"] == TOOL]
     own = own.sample(min(N_TO_READ, len(own)), random_state=0)
     lines = [f"{number}. [{row.concept}] {row.prompt}" for number, row in enumerate(own.itertuples(), 1)]
     (out / "prompts_to_read.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with in_style():
         save_figure(plot_frontier(found), out, "frontier")
+    write_page(out, found, table["concept"].nunique())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="three concepts of each group")
     parser.add_argument("--run-dir", default=READY, help=f"whose writers (default: {READY}, the ready writer)")
+    parser.add_argument("--second", help="another run, finetuned from another seed")
     parser.add_argument("--concepts", type=Path, default=Path(__file__).with_name("writers_concepts.txt"))
     parser.add_argument("--out", type=Path, help="folder for scores, prompts and the figure")
     args = parser.parse_args()
@@ -169,7 +217,7 @@ def main() -> None:
     if kept and kept.is_file():
         table = pd.read_csv(kept)
     else:
-        table = write_prompts(run, concepts)
+        table = write_prompts(run, concepts, find_tool(None, args.second) if args.second else None)
         if kept:
             args.out.mkdir(parents=True, exist_ok=True)
             table.to_csv(kept, index=False)
@@ -180,6 +228,7 @@ def main() -> None:
         print(found.round(3).to_string(index=False))
     overall = found[found["group"] == "all"]
     keys = overall["writer"] + ", " + overall["judge"]
+    print("\n".join(verdicts(found)))
     print(json.dumps(dict(zip(keys, overall["difference"].round(3).tolist(), strict=True))))
 
 
