@@ -16,6 +16,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.real_ratings import command as analyse
 from c2i_lib.run.places import DEFAULT_PROFILE, find_run, plan_run
 from c2i_lib.stages import FOLDERS, STUDY
+from c2i_lib.stories import command as story
 
 
 def run(args: argparse.Namespace) -> None:
@@ -87,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.set_defaults(function=finetune)
 
     tool_commands.add_commands(commands, common)
+    story.add_command(commands)
 
     command = commands.add_parser(
         "images",
