@@ -88,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.set_defaults(function=finetune)
 
     tool_commands.add_commands(commands, common)
-    story.add_command(commands)
+    story.add_command(commands, common)
 
     command = commands.add_parser(
         "images",

@@ -1,6 +1,6 @@
-"""The command ``c2i story``: a story → ``plan.yaml``, to look at and to edit.
+"""The command ``c2i story``: a story → ``plan.yaml``, to look at and to edit, and its storyboard.
 
-In: a file and options. Out: the plan in a folder, told panel by panel. An edited plan is kept. Ignored: how it is made.
+In: a file and options. Out: plan, panels and storyboard in a folder. An edited plan is kept. Ignored: how all is made.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from c2i_lib.stories.plan import Plan, drawn, read_plan, sealed, write_plan
 PLAN = "plan.yaml"
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
     """Add ``story`` to the commands of the command line."""
     command = commands.add_parser(
         "story",
-        help="plan pictures for a story: who is in it, and what each panel shows",
+        parents=[common],
+        help="plan and draw a story: who is in it, what each panel shows, a storyboard",
         epilog="Reads plain text, JSON of entities, events and summary, spaCy's DocBin (.spacy) and CoNLL-U (.conllu). "
         "Edit plan.yaml and run the same command again: what you changed stays.",
     )
     command.add_argument("file", type=Path, help="the story")
     command.add_argument("--panels", type=_count, metavar="N", help="how many (default: 6, or as many as events)")
-    command.add_argument("--out", type=Path, help="folder of the plan (default: stories/<name of the file>)")
+    command.add_argument("--out", type=Path, help="folder of plan and pictures (default: stories/<name of the file>)")
+    command.add_argument("--plan-only", action="store_true", help="write the plan and draw nothing")
+    command.add_argument("--arm", help="who writes the prompts (default: as of c2i imagine)")
+    command.add_argument("--seed", type=int, default=0, help="another seed gives other prompts and pictures")
     command.set_defaults(function=story)
 
 
@@ -35,7 +39,27 @@ def story(args: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise C2IError(f"--out should be a folder, but {out} is a file: give another name")
     plan, news = plan_into(out / PLAN, args.file, args.panels)
-    print("\n".join([*describe(plan), "", f"{out / PLAN}: {news}"]))
+    print("\n".join([*describe(plan), "", f"{out / PLAN}: {news}"]), flush=True)
+    if not args.plan_only:
+        _draw(plan, out, args)
+
+
+def _draw(plan: Plan, out: Path, args: argparse.Namespace) -> None:
+    """Write the prompts of a plan, render them and put them together."""
+    from c2i_lib.generator import ConceptToImage
+    from c2i_lib.run.ready import find_tool
+    from c2i_lib.stories.illustrating import render_panels, write_panels
+    from c2i_lib.stories.storyboard import write_storyboard
+
+    if not plan.panels:
+        raise C2IError(f"{out / PLAN} has no panels: put one in, or delete the plan to have it made anew")
+    tool = ConceptToImage(find_tool(args.profile, args.run_dir), args.arm)
+    pictures = render_panels(tool, write_panels(tool, plan, args.seed), out / "panels")
+    for number, one in enumerate(pictures, 1):
+        print(f"{number:>3}. {one.path}  {one.prompt}{f'  (flagged as {one.flagged})' if one.flagged else ''}")
+        print(*(f"     note: {note}\n" for note in one.source.notes), sep="", end="")
+    paths = write_storyboard(out, plan, [one.image for one in pictures], [one.prompt for one in pictures])
+    print(*paths, sep="\n")
 
 
 def plan_into(path: Path, file: Path, n_panels: int | None = None) -> tuple[Plan, str]:

@@ -191,13 +191,13 @@ def test_docbin_and_conllu_keep_their_sentences(story, tmp_path):
 )
 def test_files_that_are_none_are_refused_before_anything_is_written(tmp_path, name, content, message, capsys):
     (tmp_path / name).write_bytes(content)
-    assert main(["story", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 1
+    assert main(["story", str(tmp_path / name), "--plan-only", "--out", str(tmp_path / "out")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_the_command_tells_the_panels(story, tmp_path, capsys):
     (tmp_path / "found.json").write_text(json.dumps({"events": [{"who": "a fox", "verb": "run"}]}), encoding="utf-8")
-    assert main(["story", str(tmp_path / "found.json"), "--out", str(tmp_path / "out")]) == 0
+    assert main(["story", str(tmp_path / "found.json"), "--plan-only", "--out", str(tmp_path / "out")]) == 0
     assert "1. a fox running" in capsys.readouterr().out
     assert read_plan(tmp_path / "out" / "plan.yaml").panels[0].event.verb == "run"
