@@ -43,8 +43,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 def analyse(args: argparse.Namespace) -> None:
     """Run the command. Raises ``C2IError`` for a table that cannot be analysed, before anything is written."""
     from c2i_lib.real_ratings import analysis
-    from c2i_lib.real_ratings.reading import parse_map
     from c2i_lib.run.pipeline import execute_notebook, notebook_path
+    from c2i_lib.stages.survey.formats.columns import parse_map
     from c2i_lib.statistics.bootstrap import Resampling
 
     columns, resampling = parse_map(args.map), Resampling(args.draws, args.confidence, args.seed)

@@ -46,21 +46,6 @@ class RatedTable:
     notes: tuple[str, ...]
 
 
-def parse_map(pairs: list[str]) -> dict[str, str]:
-    """``["item=picture", "rating=quality"]`` as a mapping. Several ratings or judges are named by their columns."""
-    mapping: dict[str, str] = {}
-    repeatable = {key for key in (RATING, JUDGE) if sum(pair.startswith(f"{key}=") for pair in pairs) > 1}
-    for pair in pairs:
-        key, equals, column = pair.partition("=")
-        if not (key and equals and column):
-            raise C2IError(f"--map: expected ROLE=COLUMN, such as item=picture, found {pair!r}")
-        key = f"{key}:{column}" if key in repeatable else key
-        if key in mapping:
-            raise C2IError(f"--map names {key} twice, {mapping[key]!r} and {column!r}: keep one of them")
-        mapping[key] = column
-    return mapping
-
-
 def parse_scale(text: str) -> range | None:
     """``"1-5"`` as all points of the scale; an empty text is None: as the ratings have it."""
     if not text:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from c2i_lib.errors import C2IError
-from c2i_lib.real_ratings.reading import parse_map, parse_scale, read_rated_table
+from c2i_lib.real_ratings.reading import parse_scale, read_rated_table
+from c2i_lib.stages.survey.formats.columns import parse_map
 
 MAP = {"item": "prompt", "concept": "prompt", "arm": "model", "rater": "worker", "rating": "answer"}
 
