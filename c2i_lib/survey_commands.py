@@ -6,10 +6,12 @@ import argparse
 import shlex
 from pathlib import Path
 
+import pandas as pd
+
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path
 from c2i_lib.records.stage import read_table, run_command
-from c2i_lib.run.places import find_run
+from c2i_lib.run.places import Run, find_run
 
 
 def _build(args: argparse.Namespace) -> None:
@@ -43,17 +45,13 @@ def _restore(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from c2i_lib.stages.survey import formats
     from c2i_lib.stages.survey.responses import read_tables, tables_csv
 
     opened = find_run(args.profile, args.run_dir)
     folder = opened.folder(6)
     items = read_table(folder / "items.parquet")
-    if args.format == "label_studio":
-        out = args.out or Path("label_studio")
-        for survey, part in items.groupby("survey"):  # a project each, because each has raters of its own
-            formats.write_label_studio(out / survey, part, opened.profile.survey, folder / "pictures")
-        print(f"tasks and how to import them are in {out}, a folder for each survey")
+    if args.format != "csv":
+        _export_form(args, opened, items)
         return
     tables = read_tables(folder)
     answers, out = tables["answers"], args.out or Path("answers.csv")
@@ -65,6 +63,29 @@ def _export(args: argparse.Namespace) -> None:
             temporary.write_text(text, encoding="utf-8", newline="")
         print(f"{len(tables[name]):>6} {name:<9} {path}")
     print(f"{len(answers)} answers of {answers['rater'].nunique()} raters are in {out}")
+
+
+def _export_form(args: argparse.Namespace, opened: Run, items: pd.DataFrame) -> None:
+    """The survey for another tool: one of its own for each of ours, because each has raters of its own."""
+    from c2i_lib.stages.survey import formats
+    from c2i_lib.stages.survey.build import order_of
+    from c2i_lib.stages.survey.web.texts import instructions_of
+
+    folder, out, settings = opened.folder(6), args.out or Path(args.format), opened.profile.survey
+    own = folder.parent / "06_responses" / "instructions.md"  # what the researcher has made of it
+    text = (own if own.is_file() else instructions_of(settings.texts)).read_text(encoding="utf-8-sig")
+    for survey, part in items.groupby("survey"):
+        order = order_of(part, args.format, [survey], opened.profile.seed)["item_id"]
+        shown = part.set_index("item_id").loc[order].reset_index()
+        if args.format == "label_studio":
+            formats.write_label_studio(out / survey, part, settings, folder / "pictures")
+        elif args.format == "google_forms":
+            formats.write_google_form(out / survey, shown, settings, folder / "pictures", text)
+        else:
+            formats.write_qualtrics_form(out / f"{survey}.qsf", shown, settings, args.pictures_url, text)
+    print(f"the surveys for {args.format} are in {out}; to read the answers: python -m c2i_lib survey import FILE")
+    if args.format == "qualtrics":
+        print("in Qualtrics: Create a project, Survey, Import a QSF file; export as CSV with all three header rows")
 
 
 def _raters(args: argparse.Namespace) -> None:
@@ -92,7 +113,9 @@ def _import(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
-    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column)
+    loops = formats.read_loops(args.loops) if args.loops else None
+    columns = formats.parse_map(args.map) if args.map else None
+    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column, loops, columns)
     answers = import_answers(args.files, *survey)
     for note in answers.attrs["notes"]:
         print(f"note: {note}")
@@ -105,7 +128,8 @@ def _map(args: argparse.Namespace) -> None:
 
     opened = find_run(args.profile, args.run_dir)
     items = read_table(opened.folder(6) / "items.parquet")
-    mapping = formats.propose_mapping(formats.read_columns(args.file), items, opened.profile.survey)
+    loops = formats.read_loops(args.loops) if args.loops else None
+    mapping = formats.propose_mapping(formats.read_columns(args.file), items, opened.profile.survey, loops)
     formats.write_mapping(args.out, mapping)
     print(
         f"{(mapping['item_id'] != '').sum()} of {len(mapping)} columns are known; look at {args.out}, fill in the rest"
@@ -144,21 +168,34 @@ def add_commands(commands: argparse._SubParsersAction, common: argparse.Argument
         command.add_argument("--leave-out", action="store_true", help="what they answered does not count")
         command.set_defaults(function=_raters)
     command = survey.add_parser("export", parents=[common], help="answers as CSV, or the survey for another tool")
-    command.add_argument("--format", choices=("csv", "label_studio"), default="csv", help="default: csv")
+    forms = ("csv", "label_studio", "google_forms", "qualtrics")
+    command.add_argument("--format", choices=forms, default="csv", help="default: csv")
+    command.add_argument("--pictures-url", default="", help="qualtrics: a web folder that holds 06_survey/pictures")
     command.add_argument(
         "--out",
         type=Path,
-        help="file of answers, beside which the other tables are put, or folder (default: answers.csv, label_studio/)",
+        help="file of answers, beside which the other tables are put, or folder (default: answers.csv, or the format)",
     )
     command.set_defaults(function=_export)
     command = survey.add_parser("import", parents=[common], help="take in answers from another survey tool")
     command.add_argument("files", nargs="+", type=Path)
-    kinds = ("auto", "c2i", "label_studio", "google_forms", "qualtrics")
+    kinds = ("auto", "c2i", "label_studio", "potato", "google_forms", "qualtrics", "jspsych", "long")
     command.add_argument("--format", choices=kinds, default="auto", help="default: by the file's content")
     command.add_argument("--mapping", type=Path, help="CSV that says which column is which item and question")
     command.add_argument("--rater-column", help="column that names the rater")
+    command.add_argument("--loops", type=Path, help="Qualtrics' Loop & Merge: CSV with the columns loop and item_id")
+    command.add_argument(
+        "--map",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ROLE=COLUMN",
+        help="a CSV of any tool with a row per answer: rater=worker item=image question=asked rating=answer; or "
+        "rating:quality=q1 rating:faithfulness=q2; also comment, answered_at",
+    )
     command.set_defaults(function=_import)
     command = survey.add_parser("map", parents=[common], help="propose which column of a wide CSV is which item")
     command.add_argument("file", type=Path)
+    command.add_argument("--loops", type=Path, help="Qualtrics' Loop & Merge: CSV with the columns loop and item_id")
     command.add_argument("--out", type=Path, default=Path("mapping.csv"), help="default: mapping.csv")
     command.set_defaults(function=_map)

@@ -411,6 +411,27 @@ def test_answers_go_out_and_come_in_again(survey_run, tmp_path, capfd):
         assert sum(item_id in tasks for item_id in items["item_id"]) == len(part)
 
 
+def test_a_survey_goes_to_google_forms_and_qualtrics_and_a_table_of_any_tool_comes_in(
+    survey_run, tmp_path, capfd, fails
+):
+    items = pd.read_parquet(survey_run / "06_survey" / "items.parquet")
+    run = ["--profile", "smoke", "--run-dir", str(survey_run)]
+    assert main(["survey", "export", *run, "--format", "google_forms", "--out", str(tmp_path / "google")]) == 0
+    assert "--pictures-url" in fails("survey", "export", *run, "--format", "qualtrics", "--out", tmp_path / "q")
+    address = ["--pictures-url", "https://example.org/p"]
+    assert main(["survey", "export", *run, "--format", "qualtrics", "--out", str(tmp_path / "q"), *address]) == 0
+    for survey, part in items.groupby("survey"):
+        for path in (tmp_path / "google" / survey / "create_form.gs", tmp_path / "q" / f"{survey}.qsf"):
+            text = path.read_text(encoding="utf-8")
+            assert {item_id for item_id in items["item_id"] if item_id in text} == set(part["item_id"])
+            assert "Taking part is voluntary" in text  # what raters agree to
+    sheet = tmp_path / "lab.csv"
+    sheet.write_text(f"who,what,q\nanna,{items['item_id'].iloc[0]},3\n", encoding="utf-8")
+    capfd.readouterr()
+    assert main(["survey", "import", *run, str(sheet), "--map", "rater=who,item=what,rating:quality=q"]) == 0
+    assert "1 answers of 1 raters are in" in capfd.readouterr().out
+
+
 def test_raters_come_and_go_while_a_study_runs(survey_run, capfd, fails):
     run = ["--profile", "smoke", "--run-dir", str(survey_run)]
     assert "say which surveys" in fails("survey", "raters", "add", *run)

@@ -7,7 +7,7 @@ where the rater could not judge). Ignored: comments, which stay in the answers t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,8 @@ def import_answers(
     kind: str = "auto",
     mapping: pd.DataFrame | None = None,
     rater_column: str | None = None,
+    loops: dict[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Check exports of survey tools and keep their answers in ``06_responses/``, which notebook 06 reads.
 
@@ -83,7 +85,7 @@ def import_answers(
     items, orders = read_table(Path(survey_dir) / "items.parquet"), read_orders(survey_dir)
     folder, tables, notes = responses_folder(survey_dir), {}, []
     for path in map(Path, files):
-        table = formats.read_answers(path, items, settings, kind, mapping, rater_column)
+        table = formats.read_answers(path, items, settings, kind, mapping, rater_column, loops, columns)
         notes += [f"{path.name}: {note}" for note in table.attrs.get("notes", [])]
         if f"{path.stem}.parquet" in tables or path.stem == "app":
             raise C2IError(f"{path}: rename it, because another source of answers is called {path.stem!r}")
