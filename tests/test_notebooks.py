@@ -99,7 +99,7 @@ def test_every_figure_and_table_of_ratings_carries_the_label_that_says_simulated
     """A PDF cannot be searched for it here, so that the calls are."""
     code = [cell.source for cell in cells(NOTEBOOKS[7], "code")]
     assert sum("simulated raters" in source and "label = " in source for source in code) == 1
-    saving = [source for source in code if "save_table(" in source or "save_figure(" in source]
+    saving = [source for source in code if re.search(r"save_(table|figure|document)\(", source)]
     assert len(saving) == 10
     for source in saving:
         if '"07_power"' in source:  # always of simulated raters

@@ -143,6 +143,14 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     return text
 
 
+def save_document(text: str, folder: Path, name: str) -> Path:
+    """Write a text as ``<name>.md``. Returns its path."""
+    path = Path(folder) / f"{name}.md"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
 def save_table(
     table: pd.DataFrame, folder: Path, name: str, caption: str, numbers: pd.DataFrame | None = None
 ) -> list[Path]:
