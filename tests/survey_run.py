@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from c2i_lib.config import load_profile
 from c2i_lib.records.files import write_table
 from c2i_lib.records.stage import Stage
+from c2i_lib.stages.survey.training import write_training
 from c2i_lib.stages.survey.web.server import create_app, listen
 
 ARMS = ("concept_only", "base", "ft", "ft_tags")
@@ -21,9 +22,11 @@ RESEARCHER = "the-researcher's-token"
 SECRETS = [*ARMS, str(SEED), "image-", "repeat", "check"]
 
 
-def make_run(folder: Path, n_items: int = 4, raters=("rater_1", "rater_2"), size: int = 64, shared=True) -> Path:
+def make_run(
+    folder: Path, n_items: int = 4, raters=("rater_1", "rater_2"), size: int = 64, shared=True, trained_by=None
+) -> Path:
     """A run with a built survey, whose pictures tell everything in their metadata. Raters share all items, or take
-    them in turn."""
+    them in turn. ``trained_by``: settings whose training they get; None: a survey from before there was any."""
     random = np.random.default_rng(0)
     with Stage(folder / "06_survey", {}):
         items = pd.DataFrame({"item_id": [f"i{number:012x}" for number in range(1, n_items + 1)]})
@@ -49,6 +52,8 @@ def make_run(folder: Path, n_items: int = 4, raters=("rater_1", "rater_2"), size
             told.add_text("prompt", f"{row.arm}, seed {SEED}, {row.image_id}.png")
             picture = Image.fromarray(random.integers(0, 255, (size, size, 3), dtype=np.uint8))
             picture.save(folder / "06_survey" / "pictures" / f"{row.item_id}.png", pnginfo=told)
+        if trained_by:
+            write_training(folder / "06_survey", trained_by, SEED)
     return folder
 
 

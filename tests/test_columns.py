@@ -12,6 +12,7 @@ from c2i_lib.stages.captions import length, sources, splits
 from c2i_lib.stages.evaluation import closeness, frontier, hypothesis, known_answers, means, scores
 from c2i_lib.stages.finetuning import evaluation, training
 from c2i_lib.stages.survey import build, ratings
+from c2i_lib.stages.survey import training as training_items
 from c2i_lib.statistics.effects import COMPARISON_COLUMNS
 from c2i_lib.text.noun_phrases import parser
 
@@ -31,6 +32,7 @@ TABLES = {  # pattern of paths in a run → column → dtype, in the order of th
     "05_images/images.parquet": images.IMAGE_COLUMNS,
     "06_survey/items.parquet": build.ITEMS_COLUMNS,
     "06_survey/orders.parquet": build.ORDERS_COLUMNS,
+    "06_survey/training.parquet": training_items.TRAINING_COLUMNS,
     "06_survey/ratings/ratings.parquet": ratings.RATINGS_COLUMNS,
     **{
         f"07_analysis/{name}.parquet": columns

@@ -47,7 +47,8 @@ def main() -> None:
     args = parser.parse_args()
     run = find_run(args.profile, args.run_dir)
     with tempfile.TemporaryDirectory() as folder, listen("127.0.0.1", 0) as listening, sync_playwright() as playwright:
-        shutil.copytree(run.folder(6), Path(folder) / FOLDERS[6])
+        # Without practice: the picture shows what counts.
+        shutil.copytree(run.folder(6), Path(folder) / FOLDERS[6], ignore=shutil.ignore_patterns("training*"))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         app = create_app(Path(folder) / FOLDERS[6], run.profile.survey, "researcher", url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))

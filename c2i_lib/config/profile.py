@@ -93,6 +93,14 @@ class Profile(Section):
             raise ValueError("survey.raters_in_all_surveys is more than survey.raters_per_survey")
         if survey.repeated_images > n_images // survey.n_surveys:
             raise ValueError("survey.repeated_images is more than a survey has images")
+        for number, item in enumerate(survey.training.items):
+            for name in QUESTIONS:
+                low, high = getattr(item, name) or (1, 1)
+                if not low <= high <= survey.scale_points:
+                    raise ValueError(
+                        f"survey.training.items.{number}.{name} is [{low}, {high}]: expected the lowest and highest "
+                        f"of 1 to {survey.scale_points}"
+                    )
 
     def _check_plan(self) -> None:
         """What the study sets out to show can be seen in its survey."""

@@ -27,6 +27,24 @@ class Exclusions(Section):
     median_seconds_below: Weight | None = None  # from one answer to the next
 
 
+class TrainingItem(Section):
+    """A picture for training, the lowest and the highest answer that is expected to each question (None: any), and what
+    a rater is told after answering."""
+
+    picture: str  # a file
+    concept: str
+    quality: tuple[Few, Few] | None = None
+    faithfulness: tuple[Few, Few] | None = None
+    feedback: Annotated[str, Field(min_length=1)]
+
+
+class Training(Section):
+    """What raters see, answer and are told before the first picture that counts; with 0 and () there is none."""
+
+    anchors: Annotated[int, Field(ge=0, le=20)] = 3  # drawn by c2i: clean and right, clean and wrong, spoiled and right
+    items: tuple[TrainingItem, ...] = ()  # your own, which come after the anchors
+
+
 class Survey(Section):
     """Stage 06."""
 
@@ -42,6 +60,9 @@ class Survey(Section):
     faithfulness: Question
     simulate_raters: bool
     exclusions: Exclusions = Exclusions()
+    training: Training = Training()
+    break_every: Few | None = None  # pictures, after which a rater is asked to take a break
+    time_limit_minutes: Few | None = None  # from consent to the last answer that is taken
     texts: str = (
         "en"  # what pages and checks say: en, de, ja, or a JSON file such as stages/survey/web/static/texts.en.json
     )

@@ -29,7 +29,8 @@ def test_each_language_says_everything():
 
 def test_pages_use_every_text_and_no_other():
     used = re.findall(r"\bt\.(\w+)", (STATIC / "page.html").read_text(encoding="utf-8"))
-    used += re.findall(r'\bt\("(\w+)"', (STATIC / "survey.js").read_text(encoding="utf-8"))
+    for script in ("practice.js", "survey.js"):
+        used += re.findall(r'\bt\("(\w+)"', (STATIC / script).read_text(encoding="utf-8"))
     python = "".join(path.read_text(encoding="utf-8") for path in (Path(web.__file__).parents[1]).rglob("*.py"))
     used += re.findall(r'texts(?:\(settings\.texts\))?\["(\w+)"\]', python)
     assert set(used) == set(load_texts("en"))

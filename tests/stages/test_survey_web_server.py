@@ -97,7 +97,7 @@ def test_nothing_tells_a_rater_the_arm_the_seed_or_the_file(site, anna):
     for item in items_of(anna):
         pages.append(anna.get(f"/pictures/{item['item_id']}.png"))
         pages.append(put(anna, item["item_id"], question="quality", rating=2))
-    pages += [httpx.get(f"{site[0]}/static/{name}") for name in ("survey.js", "survey.css", "icon.svg")]
+    pages += [httpx.get(f"{site[0]}/static/{name}") for name in ("survey.js", "practice.js", "survey.css", "icon.svg")]
     assert {page.status_code for page in pages} == {200}
     texts = [f"{page.url} {page.headers}" for page in pages]
     texts += [page.text for page in pages if not str(page.url).endswith((".js", ".css", ".svg", ".png"))]
@@ -120,6 +120,7 @@ def test_pictures_keep_their_pixels(site, anna):
 
 
 GOOD = {"question": "quality", "rating": 3, "version": 1}
+PRACTICE = {"quality": 1, "faithfulness": None}
 REFUSED = {
     "an unknown token": (404, "PUT", "/r/{nobody}/answers/{item}", {"json": GOOD}),
     "an unknown token's state": (404, "GET", "/r/{nobody}/state", {}),
@@ -150,6 +151,8 @@ REFUSED = {
     "no text": (422, "PUT", "{answers}", {"content": b"\xff\xfe"}),
     "deep nesting": (400, "PUT", "{answers}", {"content": b"[" * 16_000}),
     "a huge number": (400, "PUT", "{answers}", {"content": b'{"question": "quality", "rating": %s}' % (b"9" * 9000)}),
+    "practice of no item": (404, "POST", "/r/{token}/training/{item}", {"json": {"ratings": PRACTICE}}),
+    "half a practice": (422, "POST", "/r/{token}/training/{item}", {"json": {"ratings": {"quality": 1}}}),
     "a long body": (413, "PUT", "{answers}", {"content": b" " * 17_000}),
     "a form": (415, "PUT", "{answers}", {"data": {"rating": "3"}}),
     "a form that closes": (415, "POST", "/researcher/{researcher}/closed", {"data": {"closed": "true"}}),
@@ -371,7 +374,7 @@ def test_pages_hold_no_script_and_are_not_kept_by_caches(site, anna, researcher)
         assert page.headers["Cache-Control"] == "no-store" and page.headers["Referrer-Policy"] == "no-referrer"
         assert "unsafe" not in page.headers["Content-Security-Policy"]
         assert not any(word in page.text for word in (" onclick", " style=", "<style", "http-equiv"))
-        assert page.text.count("<script") == page.text.count("<script src=") == 1
+        assert page.text.count("<script") == page.text.count("<script src=") > 0
     assert anna.get("/state").headers["Cache-Control"] == "no-store"
 
 

@@ -3,7 +3,8 @@
 In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``ITEMS_COLUMNS``: for the researcher only),
 ``orders.parquet`` (``ORDERS_COLUMNS``) and ``pictures/<item_id>.png`` without metadata, so that nothing tells a rater
 the arm or the prompt; nobody sees a concept twice in a row where that can be avoided. Kinds: ``image``; ``repeat`` (an
-image again, for a rater's self-agreement); ``check`` (a picture that asks for a certain answer). Ignored: ratings.
+image again, for a rater's self-agreement); ``check`` (a picture that asks for a certain answer). What raters are
+trained with lies beside it (``training.py``). Ignored: ratings.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path, hash_of, read_record, seed_of, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
 from c2i_lib.stages.survey.responses import answers_fingerprint
+from c2i_lib.stages.survey.training import write_training
 from c2i_lib.stages.survey.web.texts import load_texts
 from c2i_lib.study import QUESTIONS
 
@@ -33,6 +35,7 @@ _CHECK_SIZE = 384  # pixels
 _SWAPS = 300  # tried for each item of a survey, before neighbours of one concept are left as they are
 # Settings of no picture and no question: they may change while people answer.
 _NOT_BUILT = ("simulate_raters", "exclusions", "place_minutes", "completion_url", "completion_code", "screen_out_url")
+_NOT_BUILT += ("break_every", "time_limit_minutes")
 _OF_RATERS = ("raters_per_survey", "raters_in_all_surveys")  # settings that change no item
 
 
@@ -299,8 +302,10 @@ def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int)
     key = {"seed": seed, **settings.model_dump(exclude=set(_NOT_BUILT))}
     if _is_frozen(folder, key, images_file, settings):
         return read_table(folder / "items.parquet")
-    with Stage(folder, key, [images_file], __name__) as stage:
+    own = [Path(item.picture) for item in settings.training.items if Path(item.picture).is_file()]
+    with Stage(folder, key, [images_file], __name__, others=own) as stage:
         if not stage.done:
+            write_training(folder, settings, seed)
             images = _choose_images(read_table(images_file), settings)
             items = add_repeats(assign(images, settings.n_surveys, seed), settings.repeated_images, seed)
             items = pd.concat([items, make_checks(settings, seed)], ignore_index=True)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, sha256_of, write_table
-from c2i_lib.stages.survey.formats.answers import COLUMNS
+from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS
 from c2i_lib.stages.survey.formats.own import answers_csv, table_csv
 from c2i_lib.stages.survey.web.backups import DATABASE
 from c2i_lib.stages.survey.web.database import read
@@ -28,6 +28,7 @@ TABLES = {  # what a researcher takes away, each with its columns
     "history": ["number", "rater", "item_id", "field", "old", "new", "version", "at", "seen_ms"]
     + ["viewport_width", "viewport_height"],
     "places": ["rater", "given_at", "parameters"],
+    "training": ["rater", "item_id", "question", "rating", "as_expected", "answered_at", "seen_ms"],
 }
 _QUERIES = {  # each with the first version of the database that has its tables
     "comments": (
@@ -42,6 +43,11 @@ _QUERIES = {  # each with the first version of the database that has its tables
     ),
     "history": (5, f"SELECT {', '.join(TABLES['history'])} FROM history ORDER BY number"),
     "places": (4, f"SELECT {', '.join(TABLES['places'])} FROM places ORDER BY rowid"),
+    "training": (
+        6,
+        f"SELECT rater, item_id, question, coalesce(CAST(rating AS TEXT), '{CANNOT_JUDGE}'), as_expected, answered_at, "
+        "seen_ms FROM training ORDER BY rowid",
+    ),
 }
 _EARLIER = {  # where a database is of an earlier version, and is not to be changed by who reads it
     "history": (3, f"SELECT {', '.join(TABLES['history'][:-2])}, NULL, NULL FROM history ORDER BY number")
@@ -99,7 +105,9 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
     answer; ``consents`` (``rater, consented_at, text_sha256, text, withdrawn_at, left_out, replaces``); ``history``:
     every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms, viewport_width,
     viewport_height``); ``places``: who came by the entry link (``rater, given_at, parameters``: those of the address,
-    as JSON). Those who are left out have no answers and comments; the history is never shortened.
+    as JSON); ``training``: answers to the items of ``06_survey/training.parquet``, which are no ratings (``rater,
+    item_id, question, rating, as_expected, answered_at, seen_ms``). Those who are left out have no answers and
+    comments; the history is never shortened.
     """
     folder = responses_folder(survey_dir)
     database = folder / DATABASE

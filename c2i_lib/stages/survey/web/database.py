@@ -107,7 +107,20 @@ ALTER TABLE history ADD COLUMN viewport_width INTEGER
 
 ALTER TABLE history ADD COLUMN viewport_height INTEGER
 """
-_STEPS = (_FIRST, _VERSIONS, _RATERS, _PLACES, _VIEWPORTS)  # never change one: append another
+# Answers to training items, apart from those that count; the first to each is kept.
+_TRAINING = f"""
+CREATE TABLE training (
+    rater TEXT NOT NULL REFERENCES raters,
+    item_id TEXT NOT NULL,
+    question TEXT NOT NULL CHECK (question IN {QUESTIONS}),
+    rating INTEGER CHECK (rating >= 1), -- NULL: cannot judge
+    as_expected INTEGER NOT NULL CHECK (as_expected IN (0, 1)), -- what the rater was told
+    answered_at TEXT NOT NULL,
+    seen_ms INTEGER, -- how long the picture had been seen; NULL: not known
+    PRIMARY KEY (rater, item_id, question)
+) STRICT
+"""
+_STEPS = (_FIRST, _VERSIONS, _RATERS, _PLACES, _VIEWPORTS, _TRAINING)  # never change one: append another
 
 
 @contextmanager

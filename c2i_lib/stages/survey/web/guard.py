@@ -55,6 +55,13 @@ class Comment(_Body):
     version: Version
 
 
+class Practice(_Body):
+    """Answers to both questions on a training item; ``seen_ms`` as in ``Answer``."""
+
+    ratings: dict[Question, StrictInt | None] = Field(min_length=len(QUESTIONS))
+    seen_ms: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = None
+
+
 class Consent(_Body):
     """``text``: the SHA-256 of the text that was agreed to; by default the one that is shown now."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import HTTPException
@@ -18,6 +19,7 @@ from c2i_lib.stages.survey.raters import read_orders
 from c2i_lib.stages.survey.web.backups import DATABASE, Backups, refuse_lost_answers
 from c2i_lib.stages.survey.web.instructions import Instructions
 from c2i_lib.stages.survey.web.store import Kept, Responses
+from c2i_lib.stages.survey.web.training import Training
 from c2i_lib.study import QUESTIONS
 
 STATIC = Path(__file__).parent / "static"
@@ -30,7 +32,8 @@ def _now_ms() -> int:
 class ServedSurvey:
     """A built survey and its answers: who sees which items in which order, and whose token is whose.
 
-    ``completion``: what a rater who has answered everything is given, as ``url`` and ``code``.
+    ``completion``: what a rater who has answered everything is given, as ``url`` and ``code``. ``time_limit``: minutes
+    from a rater's consent to the last answer that is taken; None: no limit.
 
     Raises ``C2IError`` when the survey is not built, a file is damaged, or the answers belong to another survey.
     """
@@ -41,6 +44,7 @@ class ServedSurvey:
         texts: dict[str, str],
         instructions: Path,
         completion: dict[str, str | None] | None = None,
+        time_limit: int | None = None,
     ):
         folder = Path(survey_dir)
         run_folder = folder.parent
@@ -62,6 +66,7 @@ class ServedSurvey:
         self.backups = Backups(self.responses.path)
         self._check_same_survey()
         self.responses.add_raters(orders["rater"].unique())
+        self.training, self._time_limit = Training(folder, self.responses), time_limit
         self.instructions = Instructions(self.folder / "instructions.md", instructions)
         self.texts, self._completion = texts, completion if completion and any(completion.values()) else None
         self._changes = -1
@@ -126,7 +131,15 @@ class ServedSurvey:
             for item, concept in self.items[rater].items()
         ]
         state = {"consented": responses.consented(rater), "closed": responses.closed, "items": items}
+        state |= {"training": self.training.of(rater), "seconds_left": self.seconds_left(rater)}
         return state | self.completion_of(rater) | {"now": _now_ms()}
+
+    def seconds_left(self, rater: str) -> float | None:
+        """Until a rater's time is over, below 0 afterwards; None: there is no limit, or they have not agreed yet."""
+        begun = self.responses.consented_at(rater)
+        if self._time_limit is None or begun is None:
+            return None
+        return 60 * self._time_limit - (datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds()
 
     def completion_of(self, rater: str) -> dict:
         """``completion``, once a rater has answered everything: earlier, somebody could read it in the page."""

@@ -39,18 +39,21 @@ from c2i_lib.stages.survey.responses import TABLES, tables_csv
 from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_files
 from c2i_lib.stages.survey.web.database import WAIT
 from c2i_lib.stages.survey.web.entry import COOKIE, Entry
-from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, protect, without_metadata
+from c2i_lib.stages.survey.web.guard import Answer, Closing, Comment, Consent, Practice, protect, without_metadata
 from c2i_lib.stages.survey.web.served import STATIC, ServedSurvey
+from c2i_lib.stages.survey.web.so_far import SoFar
 from c2i_lib.stages.survey.web.texts import instructions_of, load_texts
 from c2i_lib.study import QUESTIONS
 
 _SERVED = {
     "survey.js": "text/javascript",
+    "practice.js": "text/javascript",
     "researcher.js": "text/javascript",
     "survey.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
 _PREFIX = re.compile(r"(/[\w.~-]+)*")  # of the path, behind a proxy that serves other things, too
+_GRACE = 60  # seconds for an answer given in time, and held up on its way, after a rater's time is over
 _EVERYWHERE = ("0.0.0.0", "::")  # hosts that mean: all addresses of this machine
 
 
@@ -97,9 +100,11 @@ def create_app(
             f"{base_url!r}"
         )
     texts = load_texts(settings.texts)
-    shown = {name: text for name, text in texts.items() if not name.startswith("check")}  # no page tells of checks
+    # No page tells of checks, or what is expected in training before it is answered.
+    shown = {name: text for name, text in texts.items() if not name.startswith(("check", "anchor"))}
     completion = {"url": settings.completion_url, "code": settings.completion_code}
-    survey = ServedSurvey(survey_dir, texts, instructions_of(settings.texts), completion)
+    instructions = instructions_of(settings.texts)
+    survey = ServedSurvey(survey_dir, texts, instructions, completion, settings.time_limit_minutes)
     responses = survey.responses
     asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
     survey_dir = Path(survey_dir)
@@ -111,6 +116,7 @@ def create_app(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     protect(app, ["localhost", "127.0.0.1", "::1", address.hostname, *host_names], address.path)
     page = partial(templates.get_template("message.html").render, t=shown)
+    so_far = SoFar(survey_dir, settings)
     entry = Entry(survey, settings, seed, base_url, page)
     app.state.survey, app.state.entry = survey, entry
     in_turn = _one_at_a_time()
@@ -123,6 +129,9 @@ def create_app(
         rater = survey.rater(token, item_id)
         if responses.closed:
             raise HTTPException(409, texts["closed_text"])
+        left = survey.seconds_left(rater)
+        if left is not None and left < -_GRACE:
+            raise HTTPException(409, texts["time_over_text"])
         return rater
 
     @app.exception_handler(RequestValidationError)
@@ -146,17 +155,21 @@ def create_app(
         survey.rater(token)
         text = survey.instructions.text()
         content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": shown}
+        content["minutes"] = settings.time_limit_minutes
         return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
     def state(token: str) -> JSONResponse:
-        return JSONResponse({"questions": asked, **survey.answers_of(survey.rater(token))})
+        fixed = {"questions": asked, "break_every": settings.break_every}
+        return JSONResponse({**fixed, **survey.answers_of(survey.rater(token))})
 
     @app.get("/r/{token}/pictures/{item_id}.png")
     def picture(token: str, item_id: str) -> Response:
-        survey.rater(token, item_id)
-        pixels = without_metadata(survey.picture_path(item_id).read_bytes())
-        return Response(pixels, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+        practice = item_id in survey.training.items
+        survey.rater(token, None if practice else item_id)
+        path = (survey.training if practice else survey).picture_path(item_id)
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(without_metadata(path.read_bytes()), media_type="image/png", headers=headers)
 
     def agree(token: str, body: Consent) -> JSONResponse:
         rater = writer(token)
@@ -182,6 +195,16 @@ def create_app(
         change = survey.change(item_id, field, kept) | survey.completion_of(rater)
         return JSONResponse(change, 200 if kept.stored else 409, background=backup)
 
+    def train(token: str, item_id: str, body: Practice) -> JSONResponse:
+        rater = writer(token)
+        if item_id not in survey.training.items:
+            raise HTTPException(404, texts["invalid_text"])
+        if not responses.consented(rater):
+            raise HTTPException(403, "Please agree to take part first.")
+        if any(rating is not None and not 1 <= rating <= settings.scale_points for rating in body.ratings.values()):
+            raise HTTPException(422, f"A rating should be 1 to {settings.scale_points}, or null.")
+        return JSONResponse(survey.training.answer(rater, item_id, body.ratings, body.seen_ms))
+
     def set_closed(closed: bool) -> JSONResponse:
         responses.closed = closed
         return JSONResponse({"closed": responses.closed})
@@ -194,6 +217,10 @@ def create_app(
     async def answer(token: str, item_id: str, body: Answer | Comment) -> JSONResponse:
         return await in_turn(store, token, item_id, body)
 
+    @app.post("/r/{token}/training/{item_id}")
+    async def practise(token: str, item_id: str, body: Practice) -> JSONResponse:
+        return await in_turn(train, token, item_id, body)
+
     @app.get("/join/{token}")
     async def join(token: str, request: Request) -> Response:
         visit = (request.query_params.multi_items(), request.cookies.get(COOKIE, ""))
@@ -204,6 +231,7 @@ def create_app(
         check_researcher(token)
         content = {
             "raters": survey.progress(base_url),
+            "so_far": so_far.read(),
             "comments": survey.comments(),
             "closed": responses.closed,
             "entry": entry.link,

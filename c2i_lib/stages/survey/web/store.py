@@ -215,16 +215,31 @@ class Responses:
                 _note(connection, (rater, item_id, "comment", old, text, kept.version, now(), None, None, None))
         return kept
 
+    def train(
+        self, rater: str, item_id: str, answers: dict[str, tuple[int | None, bool]], seen_ms: int | None = None
+    ) -> None:
+        """Store a rater's ``answers`` to a training item: question → rating (None: cannot judge) and whether it is as
+        expected. The first to each question counts; ``seen_ms``: as in ``answer``. They are no ratings."""
+        rows = [(rater, item_id, name, *answer, now(), seen_ms) for name, answer in answers.items()]
+        with self._writing() as connection:
+            connection.executemany("INSERT INTO training VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def trained(self, rater: str) -> dict[str, dict[str, int | None]]:
+        """A rater's answers to training items: item → question → rating."""
+        return _by_item(self._read("SELECT item_id, question, rating FROM training WHERE rater = ?", rater))
+
     def consented(self, rater: str) -> bool:
         """Whether a rater has agreed to take part."""
-        return bool(self._read("SELECT 1 FROM raters WHERE rater = ? AND consented_at IS NOT NULL", rater))
+        return self.consented_at(rater) is not None
+
+    def consented_at(self, rater: str) -> str | None:
+        """When a rater has agreed to take part, as ISO text; None: not yet."""
+        found = self._read("SELECT consented_at FROM raters WHERE rater = ?", rater)
+        return found[0][0] if found else None
 
     def answers_of(self, rater: str) -> dict[str, dict[str, int | None]]:
         """A rater's answers: item → question → rating."""
-        answers: dict[str, dict[str, int | None]] = {}
-        for item_id, *answer in self._read("SELECT item_id, question, rating FROM answers WHERE rater = ?", rater):
-            answers.setdefault(item_id, {})[answer[0]] = answer[1]
-        return answers
+        return _by_item(self._read("SELECT item_id, question, rating FROM answers WHERE rater = ?", rater))
 
     def count_answers(self, rater: str) -> int:
         """How many answers a rater has given."""
@@ -271,6 +286,13 @@ def _compare(found: tuple | None, value: int | str | None, version: int | None) 
     if version is None or version > found[1]:
         return Kept(True, value, found[1] + 1 if version is None else version)
     return Kept(version == found[1] and value == found[0], *found)
+
+
+def _by_item(rows: list[tuple[str, str, int | None]]) -> dict[str, dict[str, int | None]]:
+    answers: dict[str, dict[str, int | None]] = {}
+    for item_id, question, rating in rows:
+        answers.setdefault(item_id, {})[question] = rating
+    return answers
 
 
 def _told(rating: int | None) -> str:

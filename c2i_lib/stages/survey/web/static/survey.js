@@ -69,8 +69,9 @@ const watch = {
 
 function watchPicture() {
   const picture = get("picture");
-  const seen = view === "rating" && !document.hidden && picture.complete && picture.naturalWidth;
-  if (seen) watch.start(state.items[current].item_id);
+  const item = { rating: () => state.items[current], practice: practiceItem }[view]?.();
+  const seen = item && !document.hidden && picture.complete && picture.naturalWidth;
+  if (seen) watch.start(item.item_id);
   else watch.stop();
 }
 
@@ -174,6 +175,7 @@ function pause(milliseconds) {
 }
 
 function refused(status, data) {
+  if (status === 409 && timeIsOver()) return say(t("time_over"), t("closed_lost"));
   if (status === 409) return say(t("closed"), t("closed_lost"));
   if (status === 404) return say(t("invalid"), String(data.detail));
   warn(t("not_accepted"));
@@ -195,10 +197,15 @@ async function refresh() {
 }
 
 function take(fresh) {
-  state = { ...state, ...fresh };
+  takeState(fresh);
   if (state.closed && view !== "message") return say(t("closed"), t("closed_text"));
   if (!state.closed && view === "message") return resume();
   draw();
+}
+
+function takeState(fresh) {
+  state = { ...state, ...fresh };
+  takeTime(state.seconds_left);
 }
 
 // ---- what is shown ----
@@ -211,8 +218,11 @@ const openQuestions = (item) => state.questions.filter((question) => !isAnswered
 
 function show(name) {
   view = name;
-  for (const id of ["consent", "rating", "end", "message"]) get(id).hidden = id !== name;
-  get("instructions").hidden = name !== "rating" && name !== "end";
+  const section = name === "practice" ? "rating" : name;
+  for (const id of ["consent", "rating", "pause", "end", "message"]) get(id).hidden = id !== section;
+  get("instructions").hidden = !["practice", "rating", "end"].includes(name);
+  for (const id of ["comment-box", "previous"]) get(id).hidden = name === "practice";
+  get("feedback").hidden = name !== "practice";
   get("begin").textContent = state && state.consented ? t("back") : t("agree");
   window.scrollTo(0, 0);
   draw();
@@ -250,15 +260,22 @@ function move(number) {
   }
 }
 
+function goOn() {
+  if (view === "practice") nextPractice();
+  else if (!breakBefore(current + 1)) move(current + 1);
+}
+
 function draw() {
   if (!state) return;
-  const done = state.items.filter((item) => !openQuestions(item).length).length;
+  const done = numberRated();
   get("progress").max = state.items.length;
   get("progress").value = done;
   get("progress").hidden = view === "message";
   get("position").textContent = view === "rating" ? t("picture", { number: current + 1, total: state.items.length }) : "";
-  get("rated").textContent = view === "message" ? "" : t("rated", { number: done, total: state.items.length });
+  get("rated").textContent = ["message", "practice"].includes(view) ? "" : t("rated", { number: done, total: state.items.length });
   drawSaved();
+  drawTime();
+  if (view === "practice") drawPractice();
   if (view === "rating") drawItem(state.items[current]);
   if (view === "end") drawEnd();
   drawCompletion();
@@ -267,24 +284,37 @@ function draw() {
 
 const pictureOf = (item) => `${place}/pictures/${item.item_id}.png`;
 
-function drawItem(item) {
+// Returns whether the picture is another one than before.
+function drawPicture(item, alt) {
   const picture = get("picture");
-  if (picture.getAttribute("src") !== pictureOf(item)) {
+  const isNew = picture.getAttribute("src") !== pictureOf(item);
+  if (isNew) {
     picture.src = pictureOf(item);
     get("no-picture").hidden = true;
-    if (current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
   }
-  picture.alt = t("picture", { number: current + 1, total: state.items.length });
+  picture.alt = alt;
   get("concept").textContent = item.concept || t("no_concept");
-  const next = openQuestions(item)[0];
+  return isNew;
+}
+
+// `valueOf`: the answer to a question by its name; `locked`: no answer can be chosen any more.
+function drawQuestions(valueOf, locked = false) {
+  const next = locked ? null : state.questions.find((question) => !isAnswered(valueOf(question.name)));
   for (const question of state.questions) {
-    const value = answerOf(item, question.name);
+    const value = valueOf(question.name);
     const box = get(`question-${question.name}`);
     box.classList.toggle("asked", question === next);
     for (const input of box.querySelectorAll("input")) {
       input.checked = isAnswered(value) && input.value === String(value ?? 0);
+      input.disabled = locked;
     }
   }
+}
+
+function drawItem(item) {
+  const isNew = drawPicture(item, t("picture", { number: current + 1, total: state.items.length }));
+  if (isNew && current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
+  drawQuestions((name) => answerOf(item, name));
   const comment = get("comment");
   if (document.activeElement !== comment || comment.dataset.item !== item.item_id) {
     comment.value = answerOf(item, "comment") ?? item.comment;
@@ -321,6 +351,7 @@ function drawCompletion() {
 
 // On a phone an answer leads on: to the next question, and from the last one to the next picture.
 function choose(name, value) {
+  if (view === "practice") return choosePractice(name, value);
   const item = state.items[current];
   const wasOpen = openQuestions(item).length > 0;
   record(item, name, value);
@@ -329,7 +360,7 @@ function choose(name, value) {
   if (next) get(`question-${next.name}`).scrollIntoView({ block: "nearest" });
   else if (wasOpen) {
     const shown = changes;
-    setTimeout(() => { if (view === "rating" && state.items[current] === item && changes === shown) move(current + 1); }, 600);
+    setTimeout(() => { if (view === "rating" && state.items[current] === item && changes === shown) goOn(); }, 600);
   }
 }
 
@@ -362,31 +393,34 @@ function makeQuestions() {
 // ---- what the rater does ----
 
 function onKey(event) {
-  if (view !== "rating" || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  const practising = view === "practice";
+  if ((view !== "rating" && !practising) || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
   if (event.target === get("comment")) return;
   const item = state.items[current];
   if (/^[0-9]$/.test(event.key) && Number(event.key) <= state.questions[0].labels.length) {
     // With both answered, a digit changes the answer that has the focus, and nothing else.
     const focused = state.questions.find((question) => get(`question-${question.name}`).contains(event.target));
-    const question = openQuestions(item)[0] ?? focused;
-    if (question) record(item, question.name, Number(event.key) || null);
+    const question = (practising ? openPractice() : openQuestions(item))[0] ?? focused;
+    if (question && practising) choosePractice(question.name, Number(event.key) || null);
+    else if (question) record(item, question.name, Number(event.key) || null);
     if (question && question === focused) {
       get(`question-${question.name}`).querySelector(`input[value="${event.key}"]`).focus();
     }
-  } else if (event.key === "ArrowRight") move(current + 1);
-  else if (event.key === "ArrowLeft") move(current - 1);
-  else if (event.key === "Enter" && !event.target.closest("button, summary")) move(current + 1);
+  } else if (event.key === "ArrowRight") goOn();
+  else if (event.key === "ArrowLeft" && !practising) move(current - 1);
+  else if (event.key === "Enter" && !event.target.closest("button, summary")) goOn();
   else return;
   event.preventDefault(); // arrows would also change the answer that has the focus
 }
 
 async function begin() {
-  if (state.consented) return move(current);
+  if (state.consented && timeIsOver()) return sayTimeIsOver();
+  if (state.consented) return practiceIsDue() ? beginPractice() : move(current);
   try {
     const { status, data } = await ask("/consent", "POST", { text: document.body.dataset.text });
     if (status === 412) return warn(t("text_changed"));
     if (status !== 200) return refused(status, data);
-    state = { ...state, ...data };
+    takeState(data);
   } catch {
     return warn(t("unreachable"));
   }
@@ -396,6 +430,12 @@ async function begin() {
 
 function resume() {
   kept.load();
+  if (timeIsOver()) {
+    sayTimeIsOver();
+    return send();
+  }
+  if (practiceIsDue()) return beginPractice();
+  countBreaks();
   const first = state.items.findIndex((item) => openQuestions(item).length);
   move(first < 0 ? state.items.length : first);
   send();
@@ -405,7 +445,7 @@ async function start() {
   try {
     const { status, data } = await ask("/state", "GET");
     if (status !== 200) return say(t("invalid"), String(data.detail));
-    state = data;
+    takeState(data);
   } catch {
     warn(t("trying"));
     await pause(2000);
@@ -422,7 +462,8 @@ get("form").addEventListener("submit", (event) => event.preventDefault());
 get("begin").addEventListener("click", begin);
 get("instructions").addEventListener("click", () => show("consent"));
 get("previous").addEventListener("click", () => move(current - 1));
-get("next").addEventListener("click", () => move(current + 1));
+get("next").addEventListener("click", goOn);
+get("go-on").addEventListener("click", () => afterPause());
 get("back").addEventListener("click", () => move(state.items.length - 1));
 get("again").addEventListener("click", () => { if (wakeUp) wakeUp(); refresh(); });
 get("comment").addEventListener("input", () => record(state.items[current], "comment", get("comment").value));
@@ -436,4 +477,5 @@ document.addEventListener("visibilitychange", () => {
 });
 for (const name of ["focus", "online", "pageshow"]) window.addEventListener(name, refresh);
 window.addEventListener("beforeunload", (event) => { if (pending.size) event.preventDefault(); });
+setInterval(watchTime, 1000);
 start();
