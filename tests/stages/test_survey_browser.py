@@ -53,8 +53,8 @@ def open_survey(tmp_path):
     """A function that serves a survey of so many items and returns its address and the survey."""
     opened = []
 
-    def make(n_items, **options):
-        opened.append(served(make_run(tmp_path / f"run_{len(opened)}", n_items, **options)))
+    def make(n_items, settings=None, **options):
+        opened.append(served(make_run(tmp_path / f"run_{len(opened)}", n_items, **options), settings=settings))
         return opened[-1].__enter__()
 
     yield make
@@ -88,12 +88,16 @@ def chosen(page) -> list[str]:
 
 
 def test_a_rater_rates_75_pictures_by_keyboard_with_a_break(open_survey, new_page):
-    """The page is closed in the middle and another browser goes on at the first picture that is not rated."""
-    site = open_survey(75, size=8)
+    """The page is closed in the middle and another browser goes on at the first picture that is not rated. The survey
+    asks for breaks after 30 and 60 pictures, whichever browser they were rated in."""
+    site = open_survey(75, size=8, settings=load_profile("smoke", {"survey.break_every": 30}).survey)
     page = new_page()
     enter(page, site)
     for number in range(40):
         press(page, str(1 + number % 4), str(number % 5), "Enter" if number % 2 else "ArrowRight")
+        if number == 29:
+            assert "You have rated 30 of 75 pictures" in page.inner_text("#pause")
+            press(page, "Enter")
     wait_until_stored(page)
     page.close()
     again = new_page()
@@ -102,6 +106,9 @@ def test_a_rater_rates_75_pictures_by_keyboard_with_a_break(open_survey, new_pag
     assert shown(again) == "Picture 41 of 75" and again.inner_text("#rated") == "40 of 75 rated"
     for number in range(40, 75):
         press(again, str(1 + number % 4), str(number % 5), "Enter")
+        if number == 59:
+            again.click("#go-on")
+        assert again.is_hidden("#pause")
     wait_until_stored(again)
     assert "All 75 pictures are rated" in again.inner_text("#end")
     answers = read_answers(site[1].responses.path).set_index(["item_id", "question"])["rating"].fillna(0)
@@ -405,10 +412,12 @@ def test_a_concept_is_written_from_its_own_side(open_survey, new_page):
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 def test_pages_are_accessible_and_fit_the_screen(open_survey, new_page, device):
-    """axe-core finds nothing on any page, and no page scrolls sideways; what is tapped on a phone is large."""
+    """axe-core finds nothing on any page, and no page scrolls sideways; what is tapped on a phone is large. Practice
+    comes first, tells what was expected, and is no answer."""
     from axe_playwright_python.sync_playwright import Axe
 
-    site, axe = open_survey(4), Axe()
+    settings = load_profile("smoke", {"survey.training.anchors": 1, "survey.time_limit_minutes": 30}).survey
+    site, axe = open_survey(4, settings=settings, trained_by=settings), Axe()
     page = new_page(**(PHONE if device == "phone" else {"viewport": {"width": 1280, "height": 800}}))
 
     def check(name):
@@ -421,7 +430,19 @@ def test_pages_are_accessible_and_fit_the_screen(open_survey, new_page, device):
     page.wait_for_selector("#begin")
     check("consent")
     page.click("#begin")
-    page.wait_for_selector("#rating:not([hidden])")
+    page.wait_for_selector("#position:text-is('Practice 1 of 1')")
+    check("practice")
+    press(page, "Enter", "4", "1", "Enter")
+    page.wait_for_selector("#feedback:has-text('You said: not at all. We expected: mostly / fully.')")
+    assert "As we expected: good / excellent." in page.inner_text("#feedback") and chosen(page) == ["4", "1"]
+    check("practice with feedback")
+    press(page, "Enter")
+    page.wait_for_selector("#pause:not([hidden])")
+    check("pause")
+    press(page, "Enter")
+    page.wait_for_selector("#position:text-is('Picture 1 of 4')")
+    assert chosen(page) == [] and page.inner_text("#time-left") == "30 min left"
+    assert site[1].responses.answers_of("rater_1") == {}
     check("item")
     press(page, "1")
     page.click("summary")
