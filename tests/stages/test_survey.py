@@ -359,6 +359,7 @@ def test_what_pages_say_around_the_pictures_may_change_while_people_answer(built
     """A survey that would be built again, or refused, because a panel's code came later could not be run at all."""
     record = (built / "stage.json").read_bytes()
     names = {"place_minutes": 5, "completion_code": "C1", "exclusions.failed_checks_above": 1}
+    names |= {"break_every": 40, "time_limit_minutes": 90}
     names |= {"completion_url": "https://panel.example/done", "screen_out_url": "https://panel.example/out"}
     later = load_profile("smoke", OVERRIDES | {f"survey.{name}": value for name, value in names.items()})
     for _ in range(2):  # without answers, and with one
@@ -387,6 +388,9 @@ def test_a_survey_with_answers_is_not_built_again_with_other_pictures(built, ima
     few = OVERRIDES | {"survey.repeated_images": 1}
     with pytest.raises(C2IError, match="settings repeated_images have changed"):
         build_surveys(images_file, built, load_profile("smoke", few).survey, profile.seed)
+    untrained = OVERRIDES | {"survey.training.anchors": 0}
+    with pytest.raises(C2IError, match="settings training have changed"):  # raters would not be trained alike
+        build_surveys(images_file, built, load_profile("smoke", untrained).survey, profile.seed)
     write_images(images_file.parent, images.iloc[::-1], version=2)  # each image now has another colour
     with pytest.raises(C2IError, match=r"12 pictures \(base-0-0, .* have changed: put them back"):
         build_surveys(images_file, built, profile.survey, profile.seed)
