@@ -97,7 +97,7 @@ class Renderer:
         fitted = [self.fit(check(one, f"prompt {number}")) for number, one in enumerate(prompts, 1)]
         rendered = self.draw([one.prompt for one in fitted], [one.seed for one in fitted], settings)
         return [
-            self.finish(one, image, flagged, _render_command(one, negative), out_dir, settings)
+            self.finish(one, image, flagged, render_command(one, negative), out_dir, settings)
             for one, (image, flagged) in zip(fitted, rendered, strict=True)
         ]
 
@@ -171,7 +171,8 @@ def _first_free(path_of: Callable[[int], Path], metadata: Mapping[str, Any]) -> 
     return path_of(number)
 
 
-def _render_command(one: Written, negative: str | None) -> list[str]:
+def render_command(one: Written, negative: str | None = None) -> list[str]:
+    """The arguments of the command line that render a prompt again; None: the profile's negative prompt."""
     command = ["render", f"--prompt={one.prompt}", "--seed", str(one.seed), "--sample", str(one.sample)]
     named = {"concept": one.concept, "arm": one.arm, "negative": negative}
     return [*command, *(f"--{name}={value}" for name, value in named.items() if value is not None and value != "")]

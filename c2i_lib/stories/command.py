@@ -22,7 +22,8 @@ def add_command(commands: argparse._SubParsersAction, common: argparse.ArgumentP
         parents=[common],
         help="plan and draw a story: who is in it, what each panel shows, a storyboard",
         epilog="Reads plain text, JSON of entities, events and summary, spaCy's DocBin (.spacy) and CoNLL-U (.conllu). "
-        "Edit plan.yaml and run the same command again: what you changed stays.",
+        "Edit plan.yaml and run the same command again: what you changed stays. What each panel was made from, and the "
+        "command that makes it again, stands in panels.parquet.",
     )
     command.add_argument("file", type=Path, help="the story")
     command.add_argument("--panels", type=_count, metavar="N", help="how many (default: 6, or as many as events)")
@@ -30,6 +31,14 @@ def add_command(commands: argparse._SubParsersAction, common: argparse.ArgumentP
     command.add_argument("--plan-only", action="store_true", help="write the plan and draw nothing")
     command.add_argument("--arm", help="who writes the prompts (default: as of c2i imagine)")
     command.add_argument("--seed", type=int, default=0, help="another seed gives other prompts and pictures")
+    command.add_argument(
+        "--best-of",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="draw each panel N times and keep one: of the half that shows the event best, the pictures of a character "
+        "that are most alike (default: 1)",
+    )
     command.set_defaults(function=story)
 
 
@@ -48,17 +57,19 @@ def _draw(plan: Plan, out: Path, args: argparse.Namespace) -> None:
     """Write the prompts of a plan, render them and put them together."""
     from c2i_lib.generator import ConceptToImage
     from c2i_lib.run.ready import find_tool
-    from c2i_lib.stories.illustrating import render_panels, write_panels
-    from c2i_lib.stories.storyboard import write_storyboard
+    from c2i_lib.stories.drawing import draw_story
+    from c2i_lib.stories.storyboard import dropped_note
 
     if not plan.panels:
         raise C2IError(f"{out / PLAN} has no panels: put one in, or delete the plan to have it made anew")
     tool = ConceptToImage(find_tool(args.profile, args.run_dir), args.arm)
-    pictures = render_panels(tool, write_panels(tool, plan, args.seed), out / "panels")
-    for number, one in enumerate(pictures, 1):
-        print(f"{number:>3}. {one.path}  {one.prompt}{f'  (flagged as {one.flagged})' if one.flagged else ''}")
-        print(*(f"     note: {note}\n" for note in one.source.notes), sep="", end="")
-    paths = write_storyboard(out, plan, [one.image for one in pictures], [one.prompt for one in pictures])
+    made, paths = draw_story(tool, plan, out, args.seed, args.best_of)
+    for number, one in enumerate(made, 1):
+        picture = one.picture
+        flagged = f"  (flagged as {picture.flagged})" if picture.flagged else ""
+        print(f"{number:>3}. {picture.path}  {picture.prompt}{flagged}")
+        print(*(f"     {note}\n" for note in [dropped_note(one)] if note), sep="", end="")
+        print(*(f"     note: {note}\n" for note in picture.source.notes), sep="", end="")
     print(*paths, sep="\n")
 
 

@@ -1,7 +1,7 @@
 """Panels and their pictures → ``storyboard.html``, one file that opens anywhere and prints well, and a contact sheet.
 
-In: a plan, and of each panel a picture and its prompt. Out: a page with the pictures in it, which asks nothing of any
-network; a PNG of all pictures in a grid. Ignored: how pictures were made.
+In: a title, and the panels' pictures. Out: a page with the pictures in it, which asks nothing of any network; a PNG of
+all pictures in a grid. What of the plan had no room in a prompt stands below it. Ignored: how pictures were made.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import io
 import math
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from c2i_lib.records.files import atomic_path
-from c2i_lib.stories.plan import Plan
+from c2i_lib.stories.illustrating import PanelPicture
 
 _GAP = 8  # pixels between the pictures of a contact sheet
 _PAGE = """<!doctype html>
@@ -32,7 +30,8 @@ main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1f
 figure {{ margin: 0; break-inside: avoid; }}
 img {{ width: 100%; border: 1px solid #888; }}
 figcaption p {{ margin: .4rem 0; }}
-.prompt {{ font: .8rem/1.35 sans-serif; color: #555; }}
+.prompt, .dropped {{ font: .8rem/1.35 sans-serif; color: #555; }}
+.dropped {{ color: #a33; }}
 @media print {{ body {{ margin: 0; max-width: none; }} main {{ grid-template-columns: 1fr 1fr; }} }}
 </style>
 </head>
@@ -46,24 +45,29 @@ figcaption p {{ margin: .4rem 0; }}
 """
 _PANEL = """<figure>
 <img alt="{alt}" src="data:image/png;base64,{data}">
-<figcaption><p>{number}. {caption}</p><p class="prompt">{prompt}</p></figcaption>
+<figcaption><p>{number}. {caption}</p><p class="prompt">{prompt}</p>{dropped}</figcaption>
 </figure>"""
 
 
-def storyboard_html(plan: Plan, images: Sequence[np.ndarray], prompts: Sequence[str]) -> str:
-    """The page. ``images``: uint8, ``(height, width, 3)``; ``prompts``: what each was made from."""
-    rows = zip(plan.panels, images, prompts, strict=True)
+def storyboard_html(title: str, made: Sequence[PanelPicture]) -> str:
+    """The page."""
     panels = [
         _PANEL.format(
-            alt=escape(prompt),
-            data=base64.b64encode(_png(image)).decode("ascii"),
+            alt=escape(one.picture.prompt),
+            data=base64.b64encode(png_bytes(one.picture.image)).decode("ascii"),
             number=number,
-            caption=escape(panel.caption),
-            prompt=escape(prompt),
+            caption=escape(one.panel.caption),
+            prompt=escape(one.picture.prompt),
+            dropped=f'<p class="dropped">{escape(dropped_note(one))}</p>' if one.dropped else "",
         )
-        for number, (panel, image, prompt) in enumerate(rows, 1)
+        for number, one in enumerate(made, 1)
     ]
-    return _PAGE.format(title=escape(plan.title), panels="\n".join(panels))
+    return _PAGE.format(title=escape(title), panels="\n".join(panels))
+
+
+def dropped_note(one: PanelPicture) -> str:
+    """What had no room in a panel's prompt, for people; empty where all had."""
+    return f"no room for {'; '.join(one.dropped)}" if one.dropped else ""
 
 
 def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
@@ -80,17 +84,8 @@ def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
     return sheet
 
 
-def write_storyboard(folder: Path, plan: Plan, images: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Path]:
-    """Write ``storyboard.html`` and ``contact_sheet.png``, each whole or not at all; returns their paths."""
-    page, sheet = folder / "storyboard.html", folder / "contact_sheet.png"
-    with atomic_path(page) as temporary:
-        temporary.write_text(storyboard_html(plan, images, prompts), encoding="utf-8")
-    with atomic_path(sheet) as temporary:
-        temporary.write_bytes(_png(contact_sheet(images)))
-    return [page, sheet]
-
-
-def _png(image: np.ndarray) -> bytes:
+def png_bytes(image: np.ndarray) -> bytes:
+    """A uint8 image as the bytes of a PNG."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()

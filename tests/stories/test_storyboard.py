@@ -1,15 +1,24 @@
-"""Plans → prompts, pictures and one page, on tiny random models."""
+"""Plans → prompts, pictures, one page and a table, on tiny random models."""
 
+import json
 import re
+import shlex
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from steered_run import make_run
 
 from c2i_lib.cli import main
+from c2i_lib.errors import C2IError
+from c2i_lib.generator import ConceptToImage, Picture
 from c2i_lib.stages.images import read_metadata
-from c2i_lib.stories.illustrating import noise_seed, panel_concept
+from c2i_lib.stories.drawing import draw_story
+from c2i_lib.stories.illustrating import PanelPicture, noise_seed, place_phrase, write_panels
+from c2i_lib.stories.panels import PANEL_COLUMNS
+from c2i_lib.stories.pdf import write_pdf
 from c2i_lib.stories.plan import Character, Panel, Place, Plan
 from c2i_lib.stories.storyboard import contact_sheet, storyboard_html
 
@@ -26,27 +35,32 @@ PLAN = Plan(
 )
 
 
-def test_looks_are_pasted_and_the_place_is_said_once():
-    assert [panel_concept(PLAN, panel) for panel in PLAN.panels] == [
-        "a red fox running in a wood",
-        "a red fox and crow in a wood",
-        "crow watching a red fox",
-        "a red fox leaving",
+def made(images, prompts) -> list[PanelPicture]:
+    """Panels of ``PLAN`` with such pictures; the first one lacks its style."""
+    pictures = [Picture(prompt, 0, image) for image, prompt in zip(images, prompts, strict=True)]
+    return [
+        PanelPicture(panel, picture, ["style: <flat>"] * (number == 0), [])
+        for number, (panel, picture) in enumerate(zip(PLAN.panels, pictures, strict=True))
     ]
+
+
+def test_a_place_is_said_where_the_concept_does_not_say_it():
+    assert [place_phrase(PLAN, panel) for panel in PLAN.panels] == ["in a wood", "", "", ""]
 
 
 def test_panels_of_a_place_and_of_a_pair_share_their_noise():
     first, second, third, fourth = (noise_seed(panel, 0) for panel in PLAN.panels)
     assert first == second != third == fourth
-    assert noise_seed(PLAN.panels[0], 1) != first
+    assert len({noise_seed(PLAN.panels[0], seed, sample) for seed in (0, 1) for sample in (0, 1)}) == 4
 
 
-def test_the_page_is_one_file_and_shows_what_is_written():
+def test_the_page_is_one_file_and_shows_what_is_written_and_what_was_dropped():
     """It opens without a network, and a story is no place for scripts."""
     images = [np.full((4, 4, 3), 60 * number, np.uint8) for number in range(4)]
-    page = storyboard_html(PLAN, images, ["<script>", "b", "c", "d"])
+    page = storyboard_html(PLAN.title, made(images, ["<script>", "b", "c", "d"]))
     assert page.count("data:image/png;base64,") == 4
     assert "He &lt;ran&gt;." in page and "Fox &amp; &lt;Crow&gt;" in page and "<script>" not in page
+    assert page.count("no room for") == 1 and "no room for style: &lt;flat&gt;" in page
     assert not re.search(r"https?://", page)
 
 
@@ -57,22 +71,73 @@ def test_the_contact_sheet_has_all_pictures_in_their_order():
     assert [sheet[8, 8, 0], sheet[8, 22, 0], sheet[20, 8, 0], sheet[20, 22, 0]] == [10, 20, 30, 255]
 
 
+def test_the_pdf_has_a_page_for_six_panels_and_the_same_bytes_each_time(tmp_path):
+    panels = made([np.zeros((4, 4, 3), np.uint8)] * 4, ["$a$ " * 200, "b", "c", "d"]) * 2
+    for name in ("one.pdf", "two.pdf"):
+        write_pdf(tmp_path / name, PLAN.title, panels)
+    content = (tmp_path / "one.pdf").read_bytes()
+    assert content.startswith(b"%PDF") and content.count(b"/Type /Page ") == 2
+    assert content == (tmp_path / "two.pdf").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, tiny_language_model, tiny_tti):
     return make_run(tmp_path_factory.mktemp("story") / "run", tiny_language_model, tiny_tti)
 
 
-def test_a_story_becomes_a_storyboard_and_each_panel_can_be_made_again(run, tmp_path, capsys):
-    (tmp_path / "fox.txt").write_text("A fox ran in a wood. The fox saw a crow.", encoding="utf-8")
-    options = ["--run-dir", str(run.directory), "--arm", "concept_only"]
-    assert main(["story", str(tmp_path / "fox.txt"), "--out", str(tmp_path / "out"), *options]) == 0
-    panels = sorted((tmp_path / "out" / "panels").glob("*.png"))
-    assert len(panels) == 2 and str(panels[0]) in capsys.readouterr().out
-    assert (tmp_path / "out" / "storyboard.html").read_text(encoding="utf-8").count("base64,") == 2
-    assert Image.open(tmp_path / "out" / "contact_sheet.png").size == (56, 32)
-    kept = [read_metadata(panel) for panel in panels]
-    assert kept[0]["seed"] == kept[1]["seed"]  # both in the wood
-    again = [*kept[0]["command"], "--out", str(tmp_path / "again"), "--run-dir", str(run.directory)]
-    assert main(again) == 0
-    (made,) = (tmp_path / "again").glob("*.png")
-    assert np.abs(np.int16(Image.open(made)) - np.int16(Image.open(panels[0]))).max() <= 1
+@pytest.fixture(scope="module")
+def told(run, tmp_path_factory):
+    """The folder of a story that the command has drawn, each panel out of three pictures."""
+    folder = tmp_path_factory.mktemp("told")
+    events = [{"who": "fox", "verb": "run", "where": "in a wood"}, {"who": "fox", "verb": "see", "whom": "crow"}]
+    (folder / "fox.json").write_text(json.dumps({"entities": ["fox", "crow"], "events": events}), encoding="utf-8")
+    options = ["--run-dir", str(run.directory), "--arm", "concept_only", "--best-of", "3"]
+    assert main(["story", str(folder / "fox.json"), "--out", str(folder / "out"), *options]) == 0
+    return folder / "out"
+
+
+def test_the_command_writes_all_files_of_a_storyboard(told):
+    names = ["contact_sheet.png", "panels", "panels.parquet", "plan.yaml", "storyboard.html", "storyboard.pdf"]
+    assert sorted(path.name for path in told.iterdir()) == names
+    assert (told / "storyboard.html").read_text(encoding="utf-8").count("base64,") == 2
+    assert Image.open(told / "contact_sheet.png").size == (56, 32)
+
+
+def test_the_table_says_what_each_panel_was_made_from(told):
+    table = pd.read_parquet(told / "panels.parquet")
+    assert {name: str(dtype) for name, dtype in table.dtypes.items()} == PANEL_COLUMNS
+    assert table["panel"].tolist() == [1, 2] and table["on_stage"].tolist() == ["fox", "fox; crow"]
+    assert table["best_of"].tolist() == [3, 3]
+    assert table[["quality", "faithfulness", "likeness"]].notna().all(axis=None)
+    assert table["likeness"][0] == pytest.approx(table["likeness"][1])  # each to the other
+    for row in table.itertuples():
+        kept = read_metadata(told / row.file)
+        assert (kept["prompt"], kept["seed"], kept["best_of"]) == (row.prompt, row.seed, 3)
+
+
+def test_the_command_of_a_panel_makes_it_again(told, tmp_path):
+    first = pd.read_parquet(told / "panels.parquet").iloc[0]
+    program, *command = shlex.split(first["command"])
+    assert program == "c2i" and main([*command, "--out", str(tmp_path)]) == 0
+    (again,) = tmp_path.glob("*.png")
+    assert np.abs(np.int16(Image.open(again)) - np.int16(Image.open(told / first["file"]))).max() <= 1
+
+
+def test_more_candidates_do_not_change_the_first_and_one_needs_no_judge(run, tmp_path):
+    tool = ConceptToImage(run, "concept_only")
+    one, three = (write_panels(tool, PLAN, best_of=n) for n in (1, 3))
+    assert [own.prompts[0] for own in one] == [own.prompts[0] for own in three]
+    assert all(len({prompt.seed for prompt in own.prompts}) == 3 for own in three)
+    (panel, *_), _ = draw_story(tool, replace(PLAN, panels=PLAN.panels[:1]), tmp_path)
+    assert panel.picture.quality is None and np.isnan(panel.likeness) and panel.picture.path.is_file()
+
+
+def test_a_plan_without_panels_and_a_choice_without_judges_are_refused_before_anything_is_drawn(run, tmp_path):
+    tool = ConceptToImage(run, "concept_only")
+    with pytest.raises(C2IError, match="with panels, found none"):
+        draw_story(tool, replace(PLAN, panels=[]), tmp_path)
+    judges = run.profile.judges.model_copy(update={"selection": None})
+    tool.run = replace(run, profile=run.profile.model_copy(update={"judges": judges}))
+    with pytest.raises(C2IError, match="no judges to select by"):
+        draw_story(tool, PLAN, tmp_path, best_of=2)
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from c2i_lib.config.judges import JudgeModel
+from c2i_lib.errors import ModelError
 from c2i_lib.models.judges.aesthetic import Aesthetic
 from c2i_lib.models.judges.clip import ClipIqa, ClipScore
 from c2i_lib.models.judges.preference import Hpsv2, PickScore
@@ -67,3 +68,14 @@ def score_pictures(
             scores.append(judge.score(list(islice(pictures, len(named))), named))
             progress.update(len(named))
     return np.concatenate(scores).astype(float)
+
+
+def picture_features(judge: Judge, pictures: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+    """``(n, d)`` unit features of pictures, of the network that the judge sees them with: their dot products say how
+    alike they are. Raises ``ModelError`` for a judge without such features."""
+    if not hasattr(judge, "features"):
+        able = ", ".join(kind for kind, own in KINDS.items() if hasattr(own, "features"))
+        found = next((kind for kind, own in KINDS.items() if type(judge) is own), type(judge).__name__)
+        raise ModelError(f"to compare pictures a judge needs features of them, found {found}: use one of {able}")
+    starts = range(0, len(pictures), batch_size)
+    return np.concatenate([judge.features(pictures[start : start + batch_size]) for start in starts])

@@ -78,6 +78,10 @@ class ClipScore:
         cosines = self.clip.cosines(pictures, [DEPICTS.format(concept) for concept in concepts])
         return (2.5 * cosines.clamp_min(0)).cpu().numpy()
 
+    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``(n, d)`` unit features of the pictures."""
+        return self.clip.pictures(pictures).cpu().numpy()
+
 
 class ClipIqa:
     """CLIP-IQA (Wang, Chan and Loy 2023): the share of "Good photo." against "Bad photo.", from 0 to 1.

@@ -26,6 +26,10 @@ class PickScore:
     def score(self, pictures: Sequence[np.ndarray], concepts: Sequence[str]) -> np.ndarray:
         return (self.clip.scale * self.clip.cosines(pictures, concepts)).cpu().numpy()
 
+    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``(n, d)`` unit features of the pictures."""
+        return self.clip.pictures(pictures).cpu().numpy()
+
 
 class Hpsv2:
     """The cosine of picture and concept, as its authors' ``hpsv2.score`` gives it (Wu et al. 2023, "HPS v2")."""
@@ -37,3 +41,7 @@ class Hpsv2:
 
     def score(self, pictures: Sequence[np.ndarray], concepts: Sequence[str]) -> np.ndarray:
         return self.clip.cosines(pictures, concepts).cpu().numpy()
+
+    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``(n, d)`` unit features of the pictures."""
+        return self.clip.pictures(pictures).cpu().numpy()

@@ -76,11 +76,17 @@ class SceneMatch:
         self.net.eval()
 
     @torch.inference_mode()
+    def _embed(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
+        starts = range(0, len(pictures), BATCH_SIZE)
+        return torch.cat([self.net(to_pixels(pictures[start : start + BATCH_SIZE])) for start in starts])
+
+    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``(n, 384)`` unit features of the pictures: their places in MiniLM's space."""
+        return self._embed(pictures).numpy()
+
     def cosines(self, pictures: Sequence[np.ndarray], concepts: Sequence[str]) -> torch.Tensor:
         """``(n,)`` cosines of the pictures' embeddings with their concepts'."""
-        starts = range(0, len(pictures), BATCH_SIZE)
-        embedded = torch.cat([self.net(to_pixels(pictures[start : start + BATCH_SIZE])) for start in starts])
-        return (embedded * embed_texts(concepts)).sum(1)
+        return (self._embed(pictures) * embed_texts(concepts)).sum(1)
 
     def score(self, pictures: Sequence[np.ndarray], concepts: Sequence[str]) -> np.ndarray:
         return torch.sigmoid(self.slope * self.cosines(pictures, concepts) + self.intercept).numpy()
