@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 from c2i_lib import survey_commands, tool_commands
+from c2i_lib.assets import command as assets
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
 from c2i_lib.real_ratings import command as analyse
@@ -89,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     tool_commands.add_commands(commands, common)
     story.add_command(commands, common)
+    assets.add_command(commands, common)
 
     command = commands.add_parser(
         "images",

@@ -19,6 +19,7 @@ from c2i_lib.generator.rendering import Picture, Renderer
 from c2i_lib.generator.sheet import Written
 from c2i_lib.generator.writing import PromptWriter
 from c2i_lib.run.places import Run
+from c2i_lib.run.ready import find_tool
 from c2i_lib.stages.prompts import NO_WISHES, Wishes, Writer
 from c2i_lib.statistics.selection import ranked
 from c2i_lib.text.concepts import clean_concept
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 class ConceptToImage:
     """Writes prompts with one arm of ``run`` and renders them with the run's TTI model, loaded when it is needed.
 
+    ``run``: None for that of ``run/ready.find_tool``: the default run, or the writer that comes with the library;
     ``arm``: None for ``writing.default_arm``. Raises ``C2IError`` when the run has no such arm yet.
     """
 
-    def __init__(self, run: Run, arm: str | None = None):
+    def __init__(self, run: Run | None = None, arm: str | None = None):
+        run = run or find_tool(None)
         self.run, self.prompts, self.renderer = run, PromptWriter(run, arm), Renderer(run)
         self.arm = self.prompts.arm
 
