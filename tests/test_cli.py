@@ -358,7 +358,7 @@ def test_help_lists_the_commands(capfd):
         main(["--help"])
     assert stop.value.code == 0
     text = capfd.readouterr().out
-    assert all(f"    {command} " in text for command in ("run", "write", "render", "imagine", "status", "survey"))
+    assert all(f"    {command} " in text for command in ("run", "write", "imagine", "story", "assets", "survey"))
 
 
 def test_the_module_runs_as_a_program(tmp_path):

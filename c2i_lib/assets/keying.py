@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 TOLERANCE = 32  # of 255, in the channel that differs most: still the background's colour
-PLAIN_SHARE = 0.9  # of the border, that has one colour where the background is plain
+PLAIN_SHARE = 0.98  # of the border, that has one colour where the background is plain
 _EDGE = 2  # pixels: how wide the edge is that is mixed with the background
 _NEAR = 5  # pixels: as far as a pixel of the edge borrows its colour
 _SPECK = 0.002  # of the picture: what is smaller is dirt, no part of the thing

@@ -65,9 +65,10 @@ def likenesses(panels: Sequence[Judged], on_stage: Sequence[Sequence[str]], kept
 
 def _shared(on_stage: Sequence[Sequence[str]]) -> np.ndarray:
     """``(n, n)``: how many characters two panels share; none with itself."""
-    counts = np.array([[len(set(one) & set(other)) for other in on_stage] for one in on_stage])
-    np.fill_diagonal(counts, 0)
-    return counts
+    counts = [[len(set(one) & set(other)) for other in on_stage] for one in on_stage]
+    shared = np.array(counts, int).reshape(len(on_stage), len(on_stage))
+    np.fill_diagonal(shared, 0)
+    return shared
 
 
 def _closeness(panels: Sequence[Judged], shared: np.ndarray, kept: Sequence[int], place: int, index: int) -> int:

@@ -46,7 +46,9 @@ def _draw_panel(page: Figure, left: float, top: float, number: int, one: PanelPi
     place = (left / _WIDTH, 1 - (top + _SIDE) / _HEIGHT, _SIDE / _WIDTH, _SIDE / _HEIGHT)
     axes = page.add_axes(place)
     axes.imshow(one.picture.image, interpolation="none")
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color="#888888", linewidth=0.5)
     top += _SIDE + 0.08
     texts = (f"{number}. {one.panel.caption}", _CAPTION), (one.picture.prompt, _PROMPT), (dropped_note(one), _DROPPED)
     for text, style in texts:

@@ -78,7 +78,7 @@ def _entity(value: Any, where: str) -> Character:
 
 
 def _event(value: Any, where: str) -> tuple[PlannedEvent, str]:
-    if not isinstance(value, dict) or not value.get("verb"):
+    if not isinstance(value, dict) or not str(value.get("verb", "")).strip():
         raise C2IError(f'{where} should have a verb, such as {{"who": ["fox"], "verb": "eat"}}, found {value!r}')
     _check_keys(value, _EVENT, where)
     who, whom = (_names(value.get(key, []), f"{where}, {key}") for key in ("who", "whom"))
@@ -123,7 +123,8 @@ def _plan_of_events(title: str, entities: list[Character], events: list[tuple[Pl
         who, whom = ([known.get(name.lower(), name) for name in names] for names in (event.who, event.whom))
         event = replace(event, who=who, whom=whom)
         place, time = event.where or place, event.when or time
-        parts = [_drawn(who, known), ing_form(event.verb), _drawn(whom, known), event.where]
+        verb, *particles = event.verb.split()
+        parts = [_drawn(who, known), ing_form(verb), *particles, _drawn(whom, known), event.where]
         concept = " ".join(part for part in parts if part)
         on_stage = [name for name in dict.fromkeys((*who, *whom)) if name in known.values()]
         said = text or " ".join(

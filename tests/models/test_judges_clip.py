@@ -9,7 +9,7 @@ from tiny_models import make_tokenizer
 
 from c2i_lib.config.judges import JudgeModel
 from c2i_lib.errors import ModelError
-from c2i_lib.models.judges import load_judge, score_pictures
+from c2i_lib.models.judges import load_judge, picture_features, score_pictures
 from c2i_lib.models.judges.aesthetic import head_file, load_head
 
 CONCEPTS = ["cat", "a red bicycle", "a dog next to a tree", "cat", "x"]
@@ -121,6 +121,13 @@ def test_preference_is_the_cosine_with_the_bare_concept(kind, scale, clip_folder
     for picture, concept, score in zip(pictures, CONCEPTS, scores, strict=True):
         image, text = features(picture, concept)
         assert score == pytest.approx(scale * (image @ text).item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["clip_score", "pickscore", "hpsv2"])
+def test_pictures_are_compared_by_the_models_own_features(kind, clip_folder, pictures, features):
+    found = picture_features(make(kind, clip_folder), pictures, 2)
+    for picture, own in zip(pictures, found, strict=True):
+        assert own == pytest.approx(features(picture, "x")[0].numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp"])

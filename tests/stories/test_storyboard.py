@@ -71,13 +71,13 @@ def test_the_contact_sheet_has_all_pictures_in_their_order():
     assert [sheet[8, 8, 0], sheet[8, 22, 0], sheet[20, 8, 0], sheet[20, 22, 0]] == [10, 20, 30, 255]
 
 
-def test_the_pdf_has_a_page_for_six_panels_and_the_same_bytes_each_time(tmp_path):
+def test_the_pdf_has_a_page_for_six_panels_and_no_date(tmp_path):
+    """The same panels give the same bytes."""
     panels = made([np.zeros((4, 4, 3), np.uint8)] * 4, ["$a$ " * 200, "b", "c", "d"]) * 2
-    for name in ("one.pdf", "two.pdf"):
-        write_pdf(tmp_path / name, PLAN.title, panels)
-    content = (tmp_path / "one.pdf").read_bytes()
+    write_pdf(tmp_path / "story.pdf", PLAN.title, panels[:7])
+    content = (tmp_path / "story.pdf").read_bytes()
     assert content.startswith(b"%PDF") and content.count(b"/Type /Page ") == 2
-    assert content == (tmp_path / "two.pdf").read_bytes()
+    assert b"Date" not in content
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,24 @@ def test_more_candidates_do_not_change_the_first_and_one_needs_no_judge(run, tmp
     assert all(len({prompt.seed for prompt in own.prompts}) == 3 for own in three)
     (panel, *_), _ = draw_story(tool, replace(PLAN, panels=PLAN.panels[:1]), tmp_path)
     assert panel.picture.quality is None and np.isnan(panel.likeness) and panel.picture.path.is_file()
+
+
+def test_a_style_that_is_too_long_is_cut_and_told(run):
+    """Elsewhere that is refused; here the panel comes first."""
+    styled = replace(PLAN, style=", ".join(f"brush {number}" for number in range(200)))
+    for own in write_panels(ConceptToImage(run, "concept_only"), styled):
+        (one,), dropped = own.prompts, own.dropped[-1]
+        assert one.prompt.startswith(one.concept) and one.concept.startswith(("a red fox", "crow"))
+        assert dropped.startswith("style: brush ") and one.prompt.count("brush") + dropped.count("brush") == 200
+
+
+def test_a_panel_whose_candidates_are_all_flagged_shows_the_first_and_has_no_scores(run, tmp_path, monkeypatch):
+    tool = ConceptToImage(run, "concept_only")
+    monkeypatch.setattr(tool.renderer, "draw", lambda texts, *_: iter([(np.zeros((16, 16, 3)), "blank")] * len(texts)))
+    found, _ = draw_story(tool, PLAN, tmp_path, best_of=2)
+    assert [(one.picture.flagged, one.picture.source.sample, one.picture.quality) for one in found] == [
+        ("blank", 0, None)
+    ] * 4
 
 
 def test_a_plan_without_panels_and_a_choice_without_judges_are_refused_before_anything_is_drawn(run, tmp_path):
