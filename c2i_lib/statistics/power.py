@@ -14,7 +14,14 @@ import pandas as pd
 
 from c2i_lib.statistics.crossed import crossed_means
 from c2i_lib.statistics.effects import POPULATION, sign_flip_p
-from c2i_lib.statistics.simulation import TASTE_SHARE, Design, shifted, simulate_studies
+from c2i_lib.statistics.simulation import (
+    TASTE_SHARE,
+    TIE_WIDTH,
+    Design,
+    shifted,
+    simulate_pairs,
+    simulate_studies,
+)
 
 N_PERMUTATIONS = 2000  # of the test inside the simulation
 POWER_COLUMNS = {"n_concepts": "int64", "effect": "float64", "power": "float64"}
@@ -46,6 +53,31 @@ def power(
     else:
         p_values = sign_flip_p(differences.mean(2), np.random.default_rng(seed), N_PERMUTATIONS)
     return float((p_values <= alpha).mean())
+
+
+def power_of_pairs(
+    design: Design,
+    effect: float,
+    scale: tuple[float, float],
+    item_share: float,
+    alpha: float = 0.05,
+    n_studies: int = 1000,
+    seed: int = 0,
+    tie_width: float = TIE_WIDTH,
+) -> float:
+    """``power`` of the test of ``compare_pairs`` for the population of raters, where every rater sees each pair of
+    pictures: ``design.n_samples`` pairs of a concept. ``effect`` is as in ``power``, in points of a rating scale."""
+    scales = (scale, shifted(scale, effect, design.scale_points))
+    shape = (design, n_studies, seed, item_share)
+    answers = simulate_pairs(scales, *shape, taste_share=TASTE_SHARE, tie_width=tie_width)
+    won, lost = ((answers == sign).mean(2) for sign in (1, -1))
+    rates = [cells.mean((1, 2), keepdims=True) for cells in (won, lost)]
+    bounded = np.minimum(*rates)[:, 0, 0] > 0  # else an arm won all, and there is no strength to test
+    # Of two arms Davidson's difference is the log of wins for each loss, and this how each cell moves it.
+    gaps = np.log(rates[0][bounded] / rates[1][bounded]).ravel()
+    moved = crossed_means(won[bounded] / rates[0][bounded] - lost[bounded] / rates[1][bounded])
+    p_values = [part._replace(mean=gap).p for part, gap in zip(moved, gaps, strict=True)]
+    return float((np.array(p_values) <= alpha).sum() / n_studies)
 
 
 def power_table(
