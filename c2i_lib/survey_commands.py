@@ -69,11 +69,12 @@ def _export_form(args: argparse.Namespace, opened: Run, items: pd.DataFrame) -> 
     """The survey for another tool: one of its own for each of ours, because each has raters of its own."""
     from c2i_lib.stages.survey import formats
     from c2i_lib.stages.survey.build import order_of
+    from c2i_lib.stages.survey.pairs import asked
     from c2i_lib.stages.survey.web.texts import instructions_of
 
-    folder, out, settings = opened.folder(6), args.out or Path(args.format), opened.profile.survey
+    folder, out, settings = opened.folder(6), args.out or Path(args.format), asked(opened.profile.survey)
     own = folder.parent / "06_responses" / "instructions.md"  # what the researcher has made of it
-    text = (own if own.is_file() else instructions_of(settings.texts)).read_text(encoding="utf-8-sig")
+    text = (own if own.is_file() else instructions_of(settings.texts, settings.mode)).read_text(encoding="utf-8-sig")
     for survey, part in items.groupby("survey"):
         order = order_of(part, args.format, [survey], opened.profile.seed)["item_id"]
         shown = part.set_index("item_id").loc[order].reset_index()
@@ -109,13 +110,15 @@ def _raters(args: argparse.Namespace) -> None:
 
 def _import(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey import formats
+    from c2i_lib.stages.survey.pairs import asked
     from c2i_lib.stages.survey.ratings import import_answers
 
     opened = find_run(args.profile, args.run_dir)
     mapping = formats.read_mapping(args.mapping) if args.mapping else None
     loops = formats.read_loops(args.loops) if args.loops else None
     columns = formats.parse_map(args.map) if args.map else None
-    survey = (opened.folder(6), opened.profile.survey, args.format, mapping, args.rater_column, loops, columns)
+    settings = asked(opened.profile.survey)
+    survey = (opened.folder(6), settings, args.format, mapping, args.rater_column, loops, columns)
     answers = import_answers(args.files, *survey)
     for note in answers.attrs["notes"]:
         print(f"note: {note}")
@@ -123,13 +126,32 @@ def _import(args: argparse.Namespace) -> None:
     print(run_command(opened.directory, "--from", "6"))
 
 
+def _compare(args: argparse.Namespace) -> None:
+    from c2i_lib.stages.analysis.pairs import analyse_pairs
+    from c2i_lib.stages.survey.ratings import collect_ratings, gather_answers
+
+    opened = find_run(args.profile, args.run_dir)
+    folder, survey = opened.folder(6), opened.profile.survey
+    if survey.mode != "pairwise":
+        raise C2IError(
+            "survey compare is of pairs (survey.mode pairwise), and this run rates pictures: see notebook 07"
+        )
+    collect_ratings(folder, survey, opened.profile.seed, answers=gather_answers(folder))
+    tables = analyse_pairs(folder, opened.folder(7), survey, opened.profile.analysis)
+    for name in ("strengths", "contrasts"):
+        print(tables[name].dropna(axis=1, how="all").round(3).to_string(index=False), end="\n\n")
+    print(f"tables are in {opened.folder(7) / 'pairs'}")
+
+
 def _map(args: argparse.Namespace) -> None:
     from c2i_lib.stages.survey import formats
+    from c2i_lib.stages.survey.pairs import asked
 
     opened = find_run(args.profile, args.run_dir)
     items = read_table(opened.folder(6) / "items.parquet")
     loops = formats.read_loops(args.loops) if args.loops else None
-    mapping = formats.propose_mapping(formats.read_columns(args.file), items, opened.profile.survey, loops)
+    settings = asked(opened.profile.survey)
+    mapping = formats.propose_mapping(formats.read_columns(args.file), items, settings, loops)
     formats.write_mapping(args.out, mapping)
     print(
         f"{(mapping['item_id'] != '').sum()} of {len(mapping)} columns are known; look at {args.out}, fill in the rest"
@@ -177,6 +199,10 @@ def add_commands(commands: argparse._SubParsersAction, common: argparse.Argument
         help="file of answers, beside which the other tables are put, or folder (default: answers.csv, or the format)",
     )
     command.set_defaults(function=_export)
+    command = survey.add_parser(
+        "compare", parents=[common], help="of pairs: which arm is better, by all answers so far"
+    )
+    command.set_defaults(function=_compare)
     command = survey.add_parser("import", parents=[common], help="take in answers from another survey tool")
     command.add_argument("files", nargs="+", type=Path)
     kinds = ("auto", "c2i", "label_studio", "potato", "google_forms", "qualtrics", "jspsych", "long")

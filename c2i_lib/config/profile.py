@@ -6,6 +6,7 @@ In: a YAML file (``profiles/cpu.yaml``, ``paper.yaml``, ``smoke.yaml`` or your o
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -53,6 +54,7 @@ class Profile(Section):
             if len(arms) < 2 or len(set(arms)) < len(arms):
                 raise ValueError(f"{key}.arms must name at least two different arms, found {list(arms)}")
         self._check_survey()
+        self._check_pairs()
         self._check_plan()
         n_eval = round(self.captions.n_finetune * self.captions.eval_share)
         if not 0 < n_eval < self.captions.n_finetune:
@@ -101,6 +103,24 @@ class Profile(Section):
                         f"survey.training.items.{number}.{name} is [{low}, {high}]: expected the lowest and highest "
                         f"of 1 to {survey.scale_points}"
                     )
+
+    def _check_pairs(self) -> None:
+        """Pairs have no repeats, checks or training, are answered by people, and differences are in no points."""
+        survey, margins = self.survey, dict(self.analysis.margin)
+        wanted = {
+            "survey.simulate_raters": (survey.simulate_raters, False),
+            "survey.images_per_survey": (survey.images_per_survey, None),
+            "survey.repeated_images": (survey.repeated_images, 0),
+            "survey.attention_checks": (survey.attention_checks, 0),
+            "survey.training.anchors": (survey.training.anchors, 0),
+            "survey.training.items": (survey.training.items, ()),
+            "survey.exclusions.failed_checks_above": (survey.exclusions.failed_checks_above, None),
+            **{f"analysis.margin.{question}": (margin, None) for question, margin in margins.items()},
+        }
+        wrong = {name: should for name, (found, should) in wanted.items() if found != should}
+        if survey.mode == "pairwise" and wrong:
+            should = ", ".join(f"{name}={json.dumps(value)}" for name, value in wrong.items())
+            raise ValueError(f"survey.mode pairwise has no such parts; set {should}, or survey.mode likert")
 
     def _check_plan(self) -> None:
         """What the study sets out to show can be seen in its survey."""

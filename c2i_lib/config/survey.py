@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -49,6 +49,8 @@ class Survey(Section):
     """Stage 06."""
 
     arms: tuple[str, ...]  # of prompts.arms
+    # What raters see: one picture, to be rated on a scale, or two of one concept and seed, one of which may be better.
+    mode: Literal["likert", "pairwise"] = "likert"
     n_surveys: Few
     images_per_survey: Few | None = None  # None: all images, spread evenly
     raters_per_survey: Few

@@ -101,6 +101,14 @@ def fit_davidson(
     return Davidson(strengths - strengths.mean(), log_ties, influence - influence.mean(1, keepdims=True))
 
 
+def pairs_of_ratings(ratings: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The answers table from ratings of pairs (``item_id, concept, rater, question, rating``: 1 left, 2 tie, 3 right;
+    NaN, who could not judge, is left out) and from which arm stood where (``item_id, left_arm, right_arm``)."""
+    given = ratings.dropna(subset=["rating"]).merge(pairs, on="item_id")
+    words = dict(enumerate(ANSWERS, start=1))
+    return given.assign(answer=given["rating"].map(words))[list(PAIRS_COLUMNS)].reset_index(drop=True)
+
+
 def check_pairs(answers: pd.DataFrame) -> None:
     """Raise ``C2IError`` where a table is not one of ``PAIRS_COLUMNS``, with what is wrong."""
     if missing := sorted(set(PAIRS_COLUMNS) - set(answers)):

@@ -2,9 +2,9 @@
 
 In: a mean and a spread for each arm, and the shape of a study. Out: ratings. A rater's impression of an image is
 y* = μ + s·(√ρc·C + √ρi·I + √.05·R + √ρt·T + √rest·ε) with standard normal C (concept), I (image), R (rater), T (a
-rater's taste for an arm) and ε, and the rating is where y* falls between the cuts −1, 0 and 1; of two pictures side by side
-the one with the larger y* is better, unless they are near. Shared by the survey's simulated raters, who have no T, and
-by power. Ignored: that some concepts may suit an arm better than others.
+rater's taste for an arm) and ε, and the rating is where y* falls between the cuts −1, 0 and 1. Of two pictures side by
+side the one with the larger y* is better, unless they are near. Shared by the survey's simulated raters, who have no T,
+and by power. Ignored: that some concepts may suit an arm better than others.
 """
 
 from __future__ import annotations

@@ -125,7 +125,15 @@ def _exclusions(
 
 
 def images_only(ratings: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Ratings of images, one row per rater and question: no repeats, no checks, nothing that could not be judged."""
+    """Ratings of images, one row per rater and question: no repeats, no checks, nothing that could not be judged.
+
+    Raises ``C2IError`` for answers to pairs, which are no ratings.
+    """
+    if (ratings["kind"] == "pair").any():
+        raise C2IError(
+            "this survey shows pairs (survey.mode pairwise), and these tables are of ratings: to compare its arms, "
+            "python -m c2i_lib survey compare; the run goes on with --from 8"
+        )
     return in_order(ratings[ratings["kind"] == "image"].dropna(subset=["rating"]), arms)
 
 

@@ -3,8 +3,8 @@
 In: ``images.parquet``. Out, in ``06_survey/``: ``items.parquet`` (``ITEMS_COLUMNS``: for the researcher only),
 ``orders.parquet`` (``ORDERS_COLUMNS``) and ``pictures/<item_id>.png`` without metadata, so that nothing tells a rater
 the arm or the prompt; nobody sees a concept twice in a row where that can be avoided. Kinds: ``image``; ``repeat`` (an
-image again, for a rater's self-agreement); ``check`` (a picture that asks for a certain answer). What raters are
-trained with lies beside it (``training.py``). Ignored: ratings.
+image again, for a rater's self-agreement); ``check`` (a picture that asks for a certain answer); ``pair`` (of
+``pairs.py``). What raters are trained with lies beside it (``training.py``). Ignored: ratings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import atomic_path, hash_of, read_record, seed_of, write_table
 from c2i_lib.records.stage import Stage, check_input, read_table
-from c2i_lib.stages.survey.responses import answers_fingerprint
+from c2i_lib.stages.survey.pairs import PAIRS_COLUMNS, differ, is_pairwise, make_pairs, other_pairs, pair_pictures
+from c2i_lib.stages.survey.responses import PAIRS_FILE, answers_fingerprint
 from c2i_lib.stages.survey.training import write_training
 from c2i_lib.stages.survey.web.texts import load_texts
 from c2i_lib.study import QUESTIONS
@@ -249,7 +250,7 @@ def _pixels(path: Path) -> np.ndarray:
     """The pixels of a picture of the image stage, which must be the one that was rendered."""
     check_input(path)
     with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB")).astype(int)
+        return np.asarray(picture.convert("RGB"))
 
 
 def _others(folder: Path, images: pd.DataFrame, images_folder: Path) -> list[str]:
@@ -260,10 +261,8 @@ def _others(folder: Path, images: pd.DataFrame, images_folder: Path) -> list[str
     others = sorted(set(shown.index) ^ set(path_of.index))
     for image_id in sorted(set(shown.index) & set(path_of.index)):
         with Image.open(folder / "pictures" / f"{shown[image_id]}.png") as picture:
-            before = np.asarray(picture).astype(int)
-        after = _pixels(images_folder / path_of[image_id])
-        # One level of 255: what a picture differs by that was rendered again in another batch or on another processor.
-        if before.shape != after.shape or np.abs(before - after).max() > 1:
+            before = np.asarray(picture)
+        if differ(before, _pixels(images_folder / path_of[image_id])):
             others.append(image_id)
     return others
 
@@ -276,7 +275,11 @@ def _is_frozen(folder: Path, key: dict, images_file: Path, settings: Survey) -> 
         return False
     before, after = record.get("settings", {}), json.loads(json.dumps(key))
     changed = [name for name in after if name in before and before[name] != after[name] and name not in _OF_RATERS]
-    others = _others(folder, _choose_images(read_table(images_file), settings), Path(images_file).parent)
+    images, images_folder = _choose_images(read_table(images_file), settings), Path(images_file).parent
+    if is_pairwise(settings) and "mode" not in changed:
+        others = other_pairs(folder, make_pairs(images, settings.n_surveys, key["seed"])[1], images, images_folder)
+    else:
+        others = _others(folder, images, images_folder)
     if changed or others:
         what = [f"the settings {', '.join(changed)}"] if changed else []
         what += (
@@ -305,7 +308,17 @@ def build_surveys(images_file: Path, out_dir: Path, settings: Survey, seed: int)
     own = [Path(item.picture) for item in settings.training.items if Path(item.picture).is_file()]
     with Stage(folder, key, [images_file], __name__, others=own) as stage:
         if not stage.done:
-            write_training(folder, settings, seed)
+            write_training(folder, settings, seed)  # of pairs: an empty table
+        if not stage.done and is_pairwise(settings):
+            images = _choose_images(read_table(images_file), settings)
+            items, pairs = make_pairs(images, settings.n_surveys, seed)
+            for item_id, picture in pair_pictures(pairs, images, Path(images_file).parent):
+                _save_picture(picture, folder / "pictures" / f"{item_id}.png")
+            write_table(folder / PAIRS_FILE, pairs, PAIRS_COLUMNS)
+            items = items.reindex(columns=list(ITEMS_COLUMNS))
+            write_table(folder / "orders.parquet", order_items(items, settings, seed), ORDERS_COLUMNS)
+            write_table(folder / "items.parquet", items, ITEMS_COLUMNS)
+        elif not stage.done:
             images = _choose_images(read_table(images_file), settings)
             items = add_repeats(assign(images, settings.n_surveys, seed), settings.repeated_images, seed)
             items = pd.concat([items, make_checks(settings, seed)], ignore_index=True)

@@ -23,8 +23,9 @@ from c2i_lib.stages.survey.responses import answers_fingerprint
 
 def make_plan(items: pd.DataFrame, survey: Survey, analysis: Analysis) -> dict:
     """The plan that a profile and the items of its survey make, ready for JSON."""
-    images = items[items["kind"] == "image"]
+    images = items[items["kind"].isin(["image", "pair"])]
     return {
+        **({"mode": survey.mode} if survey.mode == "pairwise" else {}),
         "arms": list(survey.arms),
         "primary": [contrast.model_dump() for contrast in analysis.primary],
         "margin": analysis.margin.model_dump(),
@@ -93,10 +94,11 @@ def _in_words(plan: dict) -> list[str]:
     """What a plan says, a line each."""
     contrasts = [f"{one['arm']} against {one['baseline']} on {one['question']}" for one in plan["primary"]]
     margins = [f"{points:g} points of {name}" for name, points in plan["margin"].items() if points is not None]
+    what = "pairs of images" if plan.get("mode") == "pairwise" else "images"
     left_out = f", without {', '.join(plan['left_out_raters'])}" if plan["left_out_raters"] else ""
     return [
         f"  primary: {'; '.join(contrasts) or 'none, so that all comparisons are one family'}",
         f"  differences that do not matter: {'below ' + ', '.join(margins) if margins else 'none named (no margin)'}",
-        f"  {plan['n_raters']} raters{left_out}, {plan['n_images']} images of {plan['n_concepts']} concepts; "
+        f"  {plan['n_raters']} raters{left_out}, {plan['n_images']} {what} of {plan['n_concepts']} concepts; "
         f"intervals of {plan['confidence']:.0%} for {plan['raters']} (analysis.raters)",
     ]

@@ -14,11 +14,13 @@ import pandas as pd
 
 from c2i_lib.errors import C2IError
 from c2i_lib.records.files import hash_of, sha256_of, write_table
+from c2i_lib.records.stage import read_table
 from c2i_lib.stages.survey.formats.answers import CANNOT_JUDGE, COLUMNS
 from c2i_lib.stages.survey.formats.own import answers_csv, table_csv
 from c2i_lib.stages.survey.web.backups import DATABASE
 from c2i_lib.stages.survey.web.database import read
 from c2i_lib.stages.survey.web.store import read_answers
+from c2i_lib.statistics.pairwise import pairs_of_ratings
 
 _NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"rating": float})
 TABLES = {  # what a researcher takes away, each with its columns
@@ -52,7 +54,19 @@ _QUERIES = {  # each with the first version of the database that has its tables
 _EARLIER = {  # where a database is of an earlier version, and is not to be changed by who reads it
     "history": (3, f"SELECT {', '.join(TABLES['history'][:-2])}, NULL, NULL FROM history ORDER BY number")
 }
+PAIRS_FILE = "pairs.parquet"  # in the survey's folder, where raters see pairs
 _APP = "app.parquet"  # the web app's answers, as they were when they were last read
+
+
+def names_of_tables(survey_dir: Path) -> list[str]:
+    """The tables that ``read_tables`` gives of this survey; one with pairs has one more."""
+    return [*TABLES, *(["pairs"] if (Path(survey_dir) / PAIRS_FILE).is_file() else [])]
+
+
+def _pairs(survey_dir: Path, answers: pd.DataFrame) -> pd.DataFrame:
+    """Answers to pairs as ``pairwise`` has them: concept, rater, arms, question and left, tie or right."""
+    items, pairs = read_table(Path(survey_dir) / "items.parquet"), read_table(Path(survey_dir) / PAIRS_FILE)
+    return pairs_of_ratings(answers.merge(items[["item_id", "concept"]], on="item_id"), pairs)
 
 
 def responses_folder(survey_dir: Path) -> Path:
@@ -106,8 +120,9 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
     every change in the web app (``number, rater, item_id, field, old, new, version, at, seen_ms, viewport_width,
     viewport_height``); ``places``: who came by the entry link (``rater, given_at, parameters``: those of the address,
     as JSON); ``training``: answers to the items of ``06_survey/training.parquet``, which are no ratings (``rater,
-    item_id, question, rating, as_expected, answered_at, seen_ms``). Those who are left out have no answers and
-    comments; the history is never shortened.
+    item_id, question, rating, as_expected, answered_at, seen_ms``); where raters saw pairs, ``pairs``: their answers by
+    arm (``pairwise.PAIRS_COLUMNS``). Those who are left out have no answers and comments; the history is never
+    shortened.
     """
     folder = responses_folder(survey_dir)
     database = folder / DATABASE
@@ -121,7 +136,8 @@ def read_tables(survey_dir: Path) -> dict[str, pd.DataFrame]:
             given |= {name: read(database, query, needs) or given[name] for name, (needs, query) in queries.items()}
     tables = {name: pd.DataFrame(given[name], columns=columns) for name, columns in TABLES.items() if name in given}
     comments = pd.concat([tables["comments"], notes]).drop_duplicates(ignore_index=True)
-    return {"answers": answers.reset_index(drop=True), **tables, "comments": comments}
+    tables = {"answers": answers.reset_index(drop=True), **tables, "comments": comments}
+    return tables | ({"pairs": _pairs(survey_dir, tables["answers"])} if "pairs" in names_of_tables(survey_dir) else {})
 
 
 def tables_csv(survey_dir: Path) -> dict[str, str]:

@@ -34,8 +34,9 @@ from starlette.background import BackgroundTask
 
 from c2i_lib.config import Survey
 from c2i_lib.errors import C2IError
+from c2i_lib.stages.survey.pairs import asked
 from c2i_lib.stages.survey.raters import write_links
-from c2i_lib.stages.survey.responses import TABLES, tables_csv
+from c2i_lib.stages.survey.responses import names_of_tables, tables_csv
 from c2i_lib.stages.survey.web.connections import PatientProtocol, allow_many_files
 from c2i_lib.stages.survey.web.database import WAIT
 from c2i_lib.stages.survey.web.entry import COOKIE, Entry
@@ -99,15 +100,15 @@ def create_app(
             f"the survey's address should be like https://lab.example.org or https://lab.example.org/study, found "
             f"{base_url!r}"
         )
-    texts = load_texts(settings.texts)
+    settings, texts = asked(settings), load_texts(settings.texts)
     # No page tells of checks, or what is expected in training before it is answered.
     shown = {name: text for name, text in texts.items() if not name.startswith(("check", "anchor"))}
     completion = {"url": settings.completion_url, "code": settings.completion_code}
-    instructions = instructions_of(settings.texts)
+    instructions = instructions_of(settings.texts, settings.mode)
     survey = ServedSurvey(survey_dir, texts, instructions, completion, settings.time_limit_minutes)
     responses = survey.responses
-    asked = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
-    survey_dir = Path(survey_dir)
+    questions = [{"name": name, **getattr(settings, name).model_dump()} for name in QUESTIONS]
+    survey_dir, tables = Path(survey_dir), names_of_tables(survey_dir)
     templates = Environment(loader=FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.globals["prefix"] = address.path
     # No pictures in the instructions: from elsewhere, they would tell who reads.
@@ -155,12 +156,12 @@ def create_app(
         survey.rater(token)
         text = survey.instructions.text()
         content = {"instructions": markdown.render(text), "digest": survey.instructions.digest(text), "t": shown}
-        content["minutes"] = settings.time_limit_minutes
+        content |= {"minutes": settings.time_limit_minutes, "mode": settings.mode}
         return HTMLResponse(templates.get_template("page.html").render(content))
 
     @app.get("/r/{token}/state")
     def state(token: str) -> JSONResponse:
-        fixed = {"questions": asked, "break_every": settings.break_every}
+        fixed = {"questions": questions, "break_every": settings.break_every}
         return JSONResponse({**fixed, **survey.answers_of(survey.rater(token))})
 
     @app.get("/r/{token}/pictures/{item_id}.png")
@@ -235,7 +236,7 @@ def create_app(
             "comments": survey.comments(),
             "closed": responses.closed,
             "entry": entry.link,
-            "tables": TABLES,
+            "tables": tables,
         }
         page = templates.get_template("researcher.html")
         return HTMLResponse(page.render(name=survey_dir.parent.name, **content))
@@ -243,7 +244,7 @@ def create_app(
     @app.get("/researcher/{token}/{name}.csv")
     def export(token: str, name: str) -> Response:
         check_researcher(token)
-        if name not in TABLES:
+        if name not in tables:
             raise HTTPException(404)
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
         return Response(tables_csv(survey_dir)[name], media_type="text/csv", headers=headers)

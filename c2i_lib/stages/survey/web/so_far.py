@@ -22,11 +22,12 @@ from c2i_lib.study import QUESTIONS
 
 
 def agreement_so_far(ratings: pd.DataFrame) -> list[dict]:
-    """Per question ``question``, ``n`` (images with ratings of two raters or more) and ``alpha``: Krippendorff's,
-    ordinal; None where it is not defined yet. ``ratings``: ``question, rater, kind, image_id, rating`` of any items."""
+    """Per question ``question``, ``n`` (images, or pairs, with ratings of two raters or more) and ``alpha``:
+    Krippendorff's, ordinal; None where it is not defined yet. ``ratings``: ``question, rater, kind, image_id, rating``
+    of any items, where a pair has its item's id as ``image_id``."""
     rows = []
     for question in QUESTIONS:
-        of_images = ratings[(ratings["question"] == question) & (ratings["kind"] == "image")]
+        of_images = ratings[(ratings["question"] == question) & ratings["kind"].isin(["image", "pair"])]
         matrix = rating_matrix(of_images)
         matrix = matrix[matrix.notna().sum(axis=1) > 1]
         alpha = krippendorff_alpha(matrix.to_numpy(), "ordinal") if len(matrix) else math.nan
@@ -55,6 +56,7 @@ def so_far(survey_dir: Path, settings: Survey) -> dict:
     ``raters``: those of ``find_broken_rules`` as rows, who breaks a rule first."""
     items = read_table(Path(survey_dir) / "items.parquet")
     ratings = read_tables(survey_dir)["answers"].merge(items, on="item_id")
+    ratings["image_id"] = ratings["image_id"].fillna(ratings["item_id"])  # of pairs
     rules = Rules(**settings.exclusions.model_dump())
     raters = find_broken_rules(ratings, items, rules)
     raters = raters.sort_values("broken", key=lambda broken: broken == "", kind="stable")

@@ -44,7 +44,9 @@ def load_texts(language: str) -> dict[str, str]:
     return texts
 
 
-def instructions_of(language: str) -> Path:
-    """The text that raters of a language agree to, as long as the researcher has not written another."""
-    path = _FOLDER / f"instructions.{language}.md"
-    return path if path.is_file() else _FOLDER / "instructions.en.md"
+def instructions_of(language: str, mode: str = "likert") -> Path:
+    """The text that raters of a language agree to, as long as the researcher has not written another. ``mode``: as in
+    ``survey.mode``."""
+    name = "instructions_pairs" if mode == "pairwise" else "instructions"
+    path = _FOLDER / f"{name}.{language}.md"
+    return path if path.is_file() else _FOLDER / f"{name}.en.md"

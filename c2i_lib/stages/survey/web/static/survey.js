@@ -265,13 +265,18 @@ function goOn() {
   else if (!breakBefore(current + 1)) move(current + 1);
 }
 
+function positionText() {
+  const values = { number: current + 1, total: state.items.length };
+  return document.body.classList.contains("pairwise") ? t("pair", values) : t("picture", values);
+}
+
 function draw() {
   if (!state) return;
   const done = numberRated();
   get("progress").max = state.items.length;
   get("progress").value = done;
   get("progress").hidden = view === "message";
-  get("position").textContent = view === "rating" ? t("picture", { number: current + 1, total: state.items.length }) : "";
+  get("position").textContent = view === "rating" ? positionText() : "";
   get("rated").textContent = ["message", "practice"].includes(view) ? "" : t("rated", { number: done, total: state.items.length });
   drawSaved();
   drawTime();
@@ -312,7 +317,7 @@ function drawQuestions(valueOf, locked = false) {
 }
 
 function drawItem(item) {
-  const isNew = drawPicture(item, t("picture", { number: current + 1, total: state.items.length }));
+  const isNew = drawPicture(item, positionText());
   if (isNew && current + 1 < state.items.length) new Image().src = pictureOf(state.items[current + 1]);
   drawQuestions((name) => answerOf(item, name));
   const comment = get("comment");
