@@ -136,6 +136,7 @@ def execute_notebook(source: Path, target: Path, parameters: dict) -> None:
         progress_bar=False,
         stderr_file=sys.stderr,  # progress bars of the stage, as they move
         coalesce_streams=True,  # in the notebook only where they ended: notebook 02 once held 227 pieces of them
+        iopub_timeout=120,  # seconds for a cell's last output; 4, the default, is little on a busy machine
         extra_arguments=["--IPKernelApp.log_level=50"],  # its shutdown by Ctrl-C is no news
     )
     partial.replace(target)

@@ -83,9 +83,9 @@ def answer_through(base_url, survey):
     link = f"{base_url}/r/{survey.tokens['rater_1']}"
     page = httpx.get(link)
     paths = re.findall(r'(?:href|src)="(/[^"]*)"', page.text)
-    assert page.status_code == 200 and len(paths) == 3
+    assert page.status_code == 200 and len(paths) == 4
     origin = "/".join(base_url.split("/")[:3])
-    assert [httpx.get(origin + path).status_code for path in paths] == [200] * 3
+    assert [httpx.get(origin + path).status_code for path in paths] == [200] * 4
     assert httpx.get(f"{base_url}/researcher/{RESEARCHER}/answers.csv").status_code == 200
     headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
     items = httpx.post(f"{link}/consent", json={}, headers=headers).json()["items"]
