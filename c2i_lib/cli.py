@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 from c2i_lib import survey_commands, tool_commands
+from c2i_lib.app import command as app
 from c2i_lib.assets import command as assets
 from c2i_lib.config import known_profiles, parse_override
 from c2i_lib.errors import C2IError
@@ -91,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     tool_commands.add_commands(commands, common)
     story.add_command(commands, common)
     assets.add_command(commands, common)
+    app.add_command(commands, common)
 
     command = commands.add_parser(
         "images",

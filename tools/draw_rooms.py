@@ -19,6 +19,7 @@ LIBRARY = ROOT / "c2i_lib"
 # The top first. What stands in one line stands side by side and does not import each other.
 ROOMS = (
     ("cli",),
+    ("app",),
     ("tool_commands", "stories", "assets"),
     ("generator", "real_ratings", "survey_commands"),
     ("run",),

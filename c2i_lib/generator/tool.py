@@ -89,7 +89,7 @@ class ConceptToImage:
             return self.choose(concept, n, best_of, gate, seed, out_dir, wishes, negative).pictures
         if gate is not None:
             raise C2IError(f"a gate of {gate} is given, but nothing to choose from: give best_of too, such as 8")
-        settings, wanted = self.renderer.with_negative(negative), _arguments(wishes, negative)
+        settings, wanted = self.renderer.with_negative(negative), arguments_of(wishes, negative)
         written, pictures = self.write(concept, n, seed, wishes), []
         for one, image, flagged in self._draw(written, settings):
             # More pictures do not change the first ones, so this one is the last of so many.
@@ -129,7 +129,7 @@ class ConceptToImage:
             for index in ranked(quality, faithfulness, threshold)[:n]
         ] or [(one, {}) for one in candidates[:n]]
         arguments = ["-n", str(n), "--best-of", str(best_of), "--gate", str(gate), "--seed", str(seed)]
-        arguments, own = [*arguments, *_arguments(wishes, negative)], {"best_of": best_of, "gate": gate}
+        arguments, own = [*arguments, *arguments_of(wishes, negative)], {"best_of": best_of, "gate": gate}
         pictures = [
             self.renderer.finish(*one, self._command(one.written, arguments), out_dir, settings, own, **scores)
             for one, scores in best
@@ -158,7 +158,7 @@ class ConceptToImage:
         return judge([one.image for one in fit], bare, concept, gate, judges.need_selection(), judges.batch_size)
 
 
-def _arguments(wishes: Wishes, negative: str | None) -> list[str]:
+def arguments_of(wishes: Wishes, negative: str | None) -> list[str]:
     """The options of the command line that stand for these wishes."""
     words = [f"--{name}={word}" for name in ("keep", "ban") for word in getattr(wishes, name)]
     others = {"style": wishes.style or None, "length": wishes.length, "negative": negative}

@@ -12,6 +12,7 @@ import unicodedata
 from c2i_lib.errors import C2IError
 
 MAX_CHARACTERS = 1000
+WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NEGATIONS = re.compile(r"(?<!\w)(?:no|not|without|never|none|nothing|nobody|cannot|\w+n['’]t)(?!\w)", re.IGNORECASE)
 # Articles, prepositions and the like that are neither English words nor parts of names that English has.
 _FOREIGN = {
@@ -42,7 +43,7 @@ def clean_concept(concept: str) -> str:
 
 def words_in(text: str) -> list[str]:
     """The words of a text in lower case, each once, in their order."""
-    return list(dict.fromkeys(re.findall(r"\w+(?:['’-]\w+)*", text.lower())))
+    return list(dict.fromkeys(WORD.findall(text.lower())))
 
 
 def remarks(concept: str) -> list[str]:
