@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install run test lab figures dryrun-paper lock clean
+.PHONY: help install run test app lab figures dryrun-paper lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: .venv/installed ## execute notebooks 01 to 08 with PROFILE (cpu, paper, smo
 # is installed.
 test: .venv/installed-tests ## all tests, offline
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+app: .venv/installed-app ## the tool as a page, at http://127.0.0.1:7860
+	$(BIN)/python -m c2i_lib app
 
 # Copies what a run made; other files there, such as a README, stay.
 figures: ## publish figures and tables of the run of PROFILE in figures/<profile>/
@@ -44,6 +47,10 @@ lab: .venv/installed ## JupyterLab, to run notebooks by hand
 
 .venv/installed-tests: .venv/installed requirements-test.txt
 	$(PIP) install -r requirements-test.txt
+	touch $@
+
+.venv/installed-app: .venv/installed requirements-app.txt
+	$(PIP) install --no-deps -r requirements-app.txt
 	touch $@
 
 # Write requirements.lock anew, after a change of requirements.txt. Its other versions stay; delete it for the newest ones.

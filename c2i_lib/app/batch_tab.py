@@ -33,13 +33,14 @@ def add_batch(studio: Studio) -> None:
             arm = gr.Dropdown(studio.arms, value=studio.arms[0], label="Writer")
             with gr.Row():
                 start, stop = gr.Button("Draw all", variant="primary"), gr.Button("Stop")
+    status = gr.HTML(min_height=60)
     file = gr.File(label="Download: PNGs and pictures.csv", interactive=False, visible=False)
-    gallery = gr.Gallery(label="Pictures", columns=4, object_fit="contain", interactive=False, height="auto")
+    gallery = gr.Gallery(label="Pictures", columns=4, object_fit="contain", interactive=False)
     table = gr.Dataframe(headers=COLUMNS, datatype="str", label="Table", interactive=False, wrap=True)
 
     acts = _Acts(studio)
     inputs = [text, upload, n, seed, style, arm]
-    event = start.click(guarded(acts.draw), inputs, [table, gallery, file], **MODELS)
+    event = start.click(guarded(acts.draw), inputs, [table, gallery, file], show_progress_on=status, **MODELS)
     stop.click(lambda: gr.Info("Stopped; pictures that were made stay."), cancels=[event], **LIGHT)
 
 

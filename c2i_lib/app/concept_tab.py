@@ -32,21 +32,23 @@ def add_concept(studio: Studio, page: gr.Blocks) -> None:
             best_of, best = _best_of()
         with gr.Column(scale=3, min_width=300):
             marks, boxes, render = _prompts()
-            gallery = gr.Gallery(label="Pictures", columns=2, object_fit="contain", interactive=False, height="auto")
-            reasons = gr.HTML()
+            status = gr.HTML(min_height=60)
+            gallery = gr.Gallery(label="Pictures", columns=2, object_fit="contain", interactive=False)
             files = gr.Files(label="Download (each PNG keeps how it was made)", interactive=False, visible=False)
             commands = commands_box()
     prompts, written = gr.State([]), [marks, *boxes, commands]
 
-    writing = {"outputs": [prompts, *written], **MODELS}
-    rendering = {"inputs": [prompts, *boxes], "outputs": [gallery, files, commands], **MODELS}
+    results, progress = [gallery, files, commands, status], {"show_progress_on": status, **MODELS}
+    writing = {"outputs": [prompts, *written], "show_progress_on": marks, **MODELS}
+    rendering = {"inputs": [prompts, *boxes], "outputs": results, **progress}
     acts = _Acts(studio)
     new_seed.click(lambda: random.randint(0, MAX_SEED), outputs=fields[2], **LIGHT)
     events = [write.click(guarded(acts.write), fields, **writing)]
     events += [fields[0].submit(guarded(acts.write), fields, **writing)]
     events += [render.click(guarded(acts.render), **rendering)]
-    events += [best.click(guarded(acts.choose), [*fields, best_of], [gallery, files, commands, reasons], **MODELS)]
-    opened = page.load(guarded(acts.fill), outputs=fields, **LIGHT)
+    events += [best.click(guarded(acts.choose), [*fields, best_of], results, **progress)]
+    # Through the queue, because messages of other events are not shown.
+    opened = page.load(guarded(acts.fill), outputs=fields, concurrency_limit=None, api_visibility="private")
     linked = opened.success(guarded(acts.write_linked), fields, **writing)
     events += [linked, linked.success(guarded(acts.render_linked), **rendering)]
     stop.click(lambda: gr.Info("Stopped; what was made stays."), cancels=events, **LIGHT)
@@ -97,7 +99,7 @@ class _Acts:
         for picture in self.studio.compare(wanted):
             pictures.append(picture)
             progress((len(pictures), 2 * len(wanted)), desc="rendering", unit="pictures")
-            yield shown(pictures)
+            yield *shown(pictures), ""
 
     def render_linked(self, prompts: list[Written], *texts: str) -> Iterator[tuple]:
         """As ``render``, where the page was opened with a concept."""
@@ -127,8 +129,8 @@ def shown(pictures: list[Picture]) -> tuple:
 
 def _fields(studio: Studio) -> tuple[list, gr.Button, gr.Button, gr.Button]:
     concept = gr.Textbox(label="Concept", placeholder="a red bicycle", max_length=1000, autofocus=True)
-    with gr.Row():
-        n = gr.Slider(1, MAX_PROMPTS, MAX_PROMPTS, step=1, label="Prompts")
+    n = gr.Slider(1, MAX_PROMPTS, MAX_PROMPTS, step=1, label="Prompts")
+    with gr.Row(equal_height=True):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100)
         new_seed = gr.Button("New seed", min_width=100)
     with gr.Accordion("Words, style, writer", open=False):
@@ -142,9 +144,9 @@ def _fields(studio: Studio) -> tuple[list, gr.Button, gr.Button, gr.Button]:
 
 
 def _best_of() -> tuple[gr.Slider, gr.Button]:
-    with gr.Row():
-        best_of = gr.Slider(2, MAX_BEST_OF, 8, step=1, label="Draw so many")
-        best = gr.Button("Keep the best")
+    with gr.Accordion("Best of several", open=False):
+        best_of = gr.Slider(2, MAX_BEST_OF, 8, step=1, label="Pictures to draw and to choose from")
+        best = gr.Button("Draw and keep the best")
     return best_of, best
 
 

@@ -23,13 +23,14 @@ _CSS = """
 .prompts mark { background: #ffe08a; color: #1a1a1a; padding: 0 .15em; border-radius: .2em; }
 .prompts li { overflow-wrap: anywhere; }
 .prompts ul { font-size: .85em; opacity: .85; }
-.commands { overflow-wrap: anywhere; }
+.grid-wrap { max-height: none !important; }
 """
 
 
 def make_page(studio: Studio) -> gr.Blocks:
     """The page, not yet served."""
     with gr.Blocks(title="c2i: concept to image", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        api.add_calls(studio)  # first, so that no button has the name of a call
         gr.Markdown("# c2i: concept to image\nName a concept or give a story; the prompt is written for you.")
         with gr.Tab("Concept"):
             add_concept(studio, page)
@@ -37,7 +38,6 @@ def make_page(studio: Studio) -> gr.Blocks:
             add_story(studio)
         with gr.Tab("Batch"):
             add_batch(studio)
-        api.add_calls(studio)
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
 
 

@@ -48,13 +48,16 @@ def add_story(studio: Studio) -> None:
             plan = gr.Code(label="Plan: edit it as you like", language="yaml", interactive=True, lines=12, max_lines=24)
             with gr.Row():
                 draw, stop = gr.Button("Draw", variant="primary"), gr.Button("Stop")
-    gallery = gr.Gallery(label="Panels", columns=3, object_fit="contain", interactive=False, height="auto")
+    status = gr.HTML(min_height=60)
+    gallery = gr.Gallery(label="Panels", columns=3, object_fit="contain", interactive=False)
     files = gr.Files(label="Download: storyboard.html opens anywhere", interactive=False, visible=False)
     commands = commands_box()
 
     acts = _Acts(studio)
-    events = [plan_button.click(guarded(acts.plan), [text, upload, panels], [summary, plan], **MODELS)]
-    events += [draw.click(guarded(acts.draw), [plan, seed, arm], [gallery, files, commands, summary], **MODELS)]
+    planning = {"outputs": [summary, plan], "show_progress_on": summary, **MODELS}
+    drawing = {"outputs": [gallery, files, commands, summary], "show_progress_on": status, **MODELS}
+    events = [plan_button.click(guarded(acts.plan), [text, upload, panels], **planning)]
+    events += [draw.click(guarded(acts.draw), [plan, seed, arm], **drawing)]
     stop.click(lambda: gr.Info("Stopped; panels that were made stay."), cancels=events, **LIGHT)
 
 
