@@ -22,6 +22,7 @@ from c2i_lib.generator.sheet import MAX_SEED
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time, for all
 LIGHT = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 MAX_BEST_OF = 16
+COMMANDS = "The same on the command line"
 
 
 def add_concept(studio: Studio, page: gr.Blocks) -> None:
@@ -48,7 +49,7 @@ def add_concept(studio: Studio, page: gr.Blocks) -> None:
     events += [render.click(guarded(acts.render), **rendering)]
     events += [best.click(guarded(acts.choose), [*fields, best_of], results, **progress)]
     # Through the queue, because messages of other events are not shown.
-    opened = page.load(guarded(acts.fill), outputs=fields, concurrency_limit=None, api_visibility="private")
+    opened = page.load(guarded(acts.fill), outputs=fields, **{**LIGHT, "queue": True})
     linked = opened.success(guarded(acts.write_linked), fields, **writing)
     events += [linked, linked.success(guarded(acts.render_linked), **rendering)]
     stop.click(lambda: gr.Info("Stopped; what was made stays."), cancels=events, **LIGHT)
@@ -115,9 +116,9 @@ class _Acts:
         return *shown(choice.pictures), bullets_html([choice.note, *notes])
 
 
-def commands_box() -> gr.Code:
+def commands_box() -> gr.Textbox:
     """Where commands are shown, to be copied."""
-    return gr.Code(label="The same on the command line", language="shell", interactive=False, wrap_lines=True)
+    return gr.Textbox(label=COMMANDS, lines=2, max_lines=12, interactive=False, buttons=["copy"])
 
 
 def shown(pictures: list[Picture]) -> tuple:
@@ -130,9 +131,9 @@ def shown(pictures: list[Picture]) -> tuple:
 def _fields(studio: Studio) -> tuple[list, gr.Button, gr.Button, gr.Button]:
     concept = gr.Textbox(label="Concept", placeholder="a red bicycle", max_length=1000, autofocus=True)
     n = gr.Slider(1, MAX_PROMPTS, MAX_PROMPTS, step=1, label="Prompts")
-    with gr.Row(equal_height=True):
+    with gr.Row():
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100)
-        new_seed = gr.Button("New seed", min_width=100)
+        new_seed = gr.Button("New seed", min_width=100, size="sm")
     with gr.Accordion("Words, style, writer", open=False):
         keep = gr.Textbox(label="Keep these words", placeholder="tree, moon", info="with commas between")
         ban = gr.Textbox(label="Ban these words", placeholder="night", info="with commas between")

@@ -24,6 +24,7 @@ _CSS = """
 .prompts li { overflow-wrap: anywhere; }
 .prompts ul { font-size: .85em; opacity: .85; }
 .grid-wrap { max-height: none !important; }
+@media (max-width: 640px) { .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; } }
 """
 
 

@@ -55,7 +55,7 @@ def add_story(studio: Studio) -> None:
 
     acts = _Acts(studio)
     planning = {"outputs": [summary, plan], "show_progress_on": summary, **MODELS}
-    drawing = {"outputs": [gallery, files, commands, summary], "show_progress_on": status, **MODELS}
+    drawing = {"outputs": [gallery, files, commands, summary, status], "show_progress_on": status, **MODELS}
     events = [plan_button.click(guarded(acts.plan), [text, upload, panels], **planning)]
     events += [draw.click(guarded(acts.draw), [plan, seed, arm], **drawing)]
     stop.click(lambda: gr.Info("Stopped; panels that were made stay."), cancels=events, **LIGHT)
@@ -95,7 +95,9 @@ class _Acts:
             pictures.append(picture)
             progress((len(pictures), len(plan.panels)), desc="writing and rendering", unit="panels")
             gallery, _, commands = shown(pictures)
-            yield gallery, gr.skip(), commands, told
+            notes = [f"{place}. {note}" for place, one in enumerate(pictures, 1) for note in one.source.notes]
+            yield gallery, gr.skip(), commands, told, bullets_html(notes)
         paths = put_together(self.studio, plan, seed, arm, pictures)
         whole_story = f"# with plan.yaml in the folder story:\n{story_command(self.studio, plan, seed, arm)}"
-        yield gallery, gr.update(value=list(map(str, paths)), visible=True), f"{whole_story}\n{commands}", told
+        files = gr.update(value=list(map(str, paths)), visible=True)
+        yield gallery, files, f"{whole_story}\n{commands}", told, bullets_html(notes)

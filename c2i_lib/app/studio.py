@@ -35,13 +35,13 @@ BARE = "concept_only"  # the arm of the bare concept
 
 @dataclass(frozen=True)
 class Row:
-    """A picture of a batch, or a ``note`` why there is none; ``file`` in the ZIP; the command that makes it again."""
+    """A picture of a batch, or a ``note`` why there is none; its ``file`` in the ZIP; the command that makes it."""
 
     concept: str
     prompt: str = ""
+    note: str = ""
     seed: str = ""
     file: str = ""
-    note: str = ""
     command: str = ""
 
 
@@ -105,7 +105,7 @@ class Studio:
                     self.refuse_explicit(one.prompt, "the prompt")
                     picture = self._render(one)
                     note = "; ".join([*([picture.flagged] if picture.flagged else []), *one.notes])
-                    yield Row(concept, one.prompt, str(one.seed), picture.path.name, note, command_of(picture))
+                    yield Row(concept, one.prompt, note, str(one.seed), picture.path.name, command_of(picture))
             except C2IError as error:
                 yield Row(concept, note=str(error))
 
