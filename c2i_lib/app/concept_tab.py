@@ -37,7 +37,7 @@ def add_concept(studio: Studio, page: gr.Blocks) -> None:
             gallery = gr.Gallery(label="Pictures", columns=2, object_fit="contain", interactive=False)
             files = gr.Files(label="Download (each PNG keeps how it was made)", interactive=False, visible=False)
             commands = commands_box()
-    prompts, written = gr.State([]), [marks, *boxes, commands]
+    prompts, linked, written = gr.State([]), gr.State(""), [marks, *boxes, commands]
 
     results, progress = [gallery, files, commands, status], {"show_progress_on": status, **MODELS}
     writing = {"outputs": [prompts, *written], "show_progress_on": marks, **MODELS}
@@ -49,9 +49,9 @@ def add_concept(studio: Studio, page: gr.Blocks) -> None:
     events += [render.click(guarded(acts.render), **rendering)]
     events += [best.click(guarded(acts.choose), [*fields, best_of], results, **progress)]
     # Through the queue, because messages of other events are not shown.
-    opened = page.load(guarded(acts.fill), outputs=fields, **{**LIGHT, "queue": True})
-    linked = opened.success(guarded(acts.write_linked), fields, **writing)
-    events += [linked, linked.success(guarded(acts.render_linked), **rendering)]
+    page.load(guarded(acts.fill), outputs=[linked, *fields], **{**LIGHT, "queue": True, "concurrency_limit": None})
+    written_again = linked.change(guarded(acts.write), fields, **writing)
+    events += [written_again, written_again.success(guarded(acts.render), **rendering)]
     stop.click(lambda: gr.Info("Stopped; what was made stays."), cancels=events, **LIGHT)
 
 
@@ -62,11 +62,11 @@ class _Acts:
         self.studio = studio
 
     def fill(self, request: gr.Request) -> list:
-        """The fields as a link has them."""
+        """The link, where it asks for a concept, and the fields as it has them."""
         wanted = asked_in(dict(request.query_params))
         if wanted is None:
-            return [gr.skip()] * len(vars(Asked("")))
-        return list(vars(replace(wanted, arm=wanted.arm or self.studio.arms[0])).values())
+            return [gr.skip()] * (1 + len(vars(Asked(""))))
+        return [wanted.link, *vars(replace(wanted, arm=wanted.arm or self.studio.arms[0])).values()]
 
     def write(self, *fields: object, progress: gr.Progress = gr.Progress()) -> list:  # noqa: B008
         """Prompts for the concept."""
@@ -78,10 +78,6 @@ class _Acts:
         texts = [one.prompt for one in prompts] + [""] * (MAX_PROMPTS - len(prompts))
         boxes = [gr.update(value=text, visible=place < len(prompts)) for place, text in enumerate(texts)]
         return [prompts, prompts_html(prompts) + link_html(wanted.link), *boxes, self.studio.command(wanted)]
-
-    def write_linked(self, *fields: object) -> list:
-        """As ``write``, where the page was opened with a concept."""
-        return self.write(*fields) if fields[0] else [gr.skip()] * (MAX_PROMPTS + 3)
 
     def render(
         self,
@@ -101,10 +97,6 @@ class _Acts:
             pictures.append(picture)
             progress((len(pictures), 2 * len(wanted)), desc="rendering", unit="pictures")
             yield *shown(pictures), ""
-
-    def render_linked(self, prompts: list[Written], *texts: str) -> Iterator[tuple]:
-        """As ``render``, where the page was opened with a concept."""
-        yield from self.render(prompts, *texts) if prompts else ()
 
     def choose(self, *fields: object, progress: gr.Progress = gr.Progress()) -> tuple:  # noqa: B008
         """The best of several pictures, and why it is."""

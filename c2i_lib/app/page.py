@@ -23,6 +23,7 @@ _CSS = """
 .prompts mark { background: #ffe08a; color: #1a1a1a; padding: 0 .15em; border-radius: .2em; }
 .prompts li { overflow-wrap: anywhere; }
 .prompts ul { font-size: .85em; opacity: .85; }
+.caption-label { white-space: normal !important; overflow-wrap: anywhere; max-width: 100% !important; }
 .grid-wrap { max-height: none !important; }
 @media (max-width: 640px) { .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; } }
 """

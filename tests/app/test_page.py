@@ -124,8 +124,9 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
 
-def wait_for_pictures(page, n):
-    page.wait_for_function(f"[...document.querySelectorAll('.grid-container img')].filter(i => i.width).length == {n}")
+def wait_for_pictures(page, n, how="exactly"):
+    shown = "[...document.querySelectorAll('.grid-container img')].filter(image => image.width).length"
+    page.wait_for_function(f"{shown} {'==' if how == 'exactly' else '>='} {n}")
 
 
 @needs_chromium
@@ -172,6 +173,23 @@ def test_a_story_is_planned_edited_and_drawn(page, address, tmp_path):
     press(page, "Draw")
     wait_for_pictures(page, 2)
     page.get_by_text("storyboard.html", exact=False).last.wait_for()
+
+
+@needs_chromium
+def test_a_batch_is_stopped_and_the_next_one_is_drawn(page, address):
+    page.goto(address)
+    page.get_by_role("tab", name="Batch").click()
+    concepts = page.get_by_label("Concepts, one a line")
+    concepts.fill("\n".join(f"cat {number}" for number in range(200)))
+    press(page, "Draw all")
+    wait_for_pictures(page, 2, "at least")
+    press(page, "Stop")
+    page.get_by_text("Stopped;").wait_for()
+    assert not page.get_by_text(".zip", exact=False).count()
+    concepts.fill("dog")
+    press(page, "Draw all")
+    page.get_by_text(".zip", exact=False).last.wait_for()
+    wait_for_pictures(page, 1)
 
 
 @needs_chromium
