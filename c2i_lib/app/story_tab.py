@@ -24,10 +24,11 @@ from c2i_lib.app.storyteller import (
     story_command,
 )
 from c2i_lib.app.studio import Studio
-from c2i_lib.generator import Picture
 from c2i_lib.generator.sheet import MAX_SEED
 from c2i_lib.stories.command import describe
+from c2i_lib.stories.illustrating import PanelPicture
 from c2i_lib.stories.plan import plan_text
+from c2i_lib.stories.storyboard import dropped_note
 
 
 def add_story(studio: Studio) -> None:
@@ -89,15 +90,21 @@ class _Acts:
     ) -> Iterator[tuple]:
         """Panels one by one, and then what is downloaded."""
         plan, seed = read_edited(text), whole(seed, "the seed", 0, MAX_SEED)
-        told, pictures = bullets_html(describe(plan)), list[Picture]()
+        told, made = bullets_html(describe(plan)), list[PanelPicture]()
         progress((0, len(plan.panels)), desc="writing and rendering", unit="panels")
-        for picture in draw_panels(self.studio, plan, seed, arm):
-            pictures.append(picture)
-            progress((len(pictures), len(plan.panels)), desc="writing and rendering", unit="panels")
-            gallery, _, commands = shown(pictures)
-            notes = [f"{place}. {note}" for place, one in enumerate(pictures, 1) for note in one.source.notes]
+        for one in draw_panels(self.studio, plan, seed, arm):
+            made.append(one)
+            progress((len(made), len(plan.panels)), desc="writing and rendering", unit="panels")
+            gallery, _, commands = shown([panel.picture for panel in made])
+            notes = _notes(made)
             yield gallery, gr.skip(), commands, told, bullets_html(notes)
-        paths = put_together(self.studio, plan, seed, arm, pictures)
+        paths = put_together(self.studio, plan, seed, arm, made)
         whole_story = f"# with plan.yaml in the folder story:\n{story_command(self.studio, plan, seed, arm)}"
         files = gr.update(value=list(map(str, paths)), visible=True)
         yield gallery, files, f"{whole_story}\n{commands}", told, bullets_html(notes)
+
+
+def _notes(made: list[PanelPicture]) -> list[str]:
+    """What was dropped of each panel, and what else is to be told of it."""
+    told = [[*filter(None, [dropped_note(one)]), *one.picture.source.notes] for one in made]
+    return [f"{place}. {note}" for place, notes in enumerate(told, 1) for note in notes]

@@ -15,13 +15,12 @@ from pathlib import Path
 from c2i_lib.app.showing import command_line
 from c2i_lib.app.studio import Studio
 from c2i_lib.errors import C2IError
-from c2i_lib.generator import Picture
 from c2i_lib.generator.rendering import run_folder
 from c2i_lib.records.files import hash_of, sha256_of
-from c2i_lib.stories.illustrating import render_panels, write_panels
+from c2i_lib.stories.drawing import save_storyboard
+from c2i_lib.stories.illustrating import PanelPicture, render_panels, write_panels
 from c2i_lib.stories.plan import Plan, plan_text, read_plan, sealed, write_plan
 from c2i_lib.stories.reading import plan_file
-from c2i_lib.stories.storyboard import write_storyboard
 
 MAX_CHARACTERS = 100_000  # of a story: more would keep all others waiting for minutes
 MAX_PANELS = 24
@@ -88,23 +87,24 @@ def story_folder(studio: Studio, plan: Plan, seed: int, arm: str) -> Path:
     return studio.folder / "stories" / f"{name}-{hash_of([plan_text(plan), seed, arm or studio.arms[0]])[:8]}"
 
 
-def draw_panels(studio: Studio, plan: Plan, seed: int, arm: str) -> Iterator[Picture]:
-    """The picture of each panel, as it is made. Raises ``C2IError`` that names the panel."""
+def draw_panels(studio: Studio, plan: Plan, seed: int, arm: str) -> Iterator[PanelPicture]:
+    """Each panel, as it is made. Raises ``C2IError`` that names the panel."""
     folder = story_folder(studio, plan, seed, arm)
     for number, panel in enumerate(plan.panels, 1):
         with studio.tool(arm) as tool:
             (one,) = write_panels(tool, replace(plan, panels=[panel]), seed)
-            studio.refuse_explicit(one.prompt, f"the prompt of panel {number} ({one.prompt!r})")
-            (picture,) = render_panels(tool, [one], folder / "panels")
-        yield picture
+            prompt = one.prompts[0].prompt
+            studio.refuse_explicit(prompt, f"the prompt of panel {number} ({prompt!r})")
+            (made,) = render_panels(tool, [one], folder / "panels")
+        yield made
 
 
-def put_together(studio: Studio, plan: Plan, seed: int, arm: str, pictures: Sequence[Picture]) -> list[Path]:
-    """The storyboard, its contact sheet, the plan, and the panels' PNGs: what is downloaded."""
+def put_together(studio: Studio, plan: Plan, seed: int, arm: str, made: Sequence[PanelPicture]) -> list[Path]:
+    """The storyboard as page, PDF, sheet and table, the plan, and the panels' PNGs: what is downloaded."""
     folder = story_folder(studio, plan, seed, arm)
-    boards = write_storyboard(folder, plan, [one.image for one in pictures], [one.prompt for one in pictures])
+    boards = save_storyboard(made, plan.title, folder, run_folder(studio.run))
     write_plan(folder / "plan.yaml", plan)
-    return [*boards, folder / "plan.yaml", *(one.path for one in pictures)]
+    return [*boards, folder / "plan.yaml", *(one.picture.path for one in made)]
 
 
 def story_command(studio: Studio, plan: Plan, seed: int, arm: str) -> str:

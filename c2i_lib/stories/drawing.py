@@ -6,6 +6,7 @@ and ``contact_sheet.png``, each whole or not at all. Ignored: how a plan comes a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from c2i_lib.errors import C2IError
@@ -33,13 +34,18 @@ def draw_story(
     if best_of < 1:
         raise C2IError(f"a panel is chosen from at least 1 picture, found {best_of}: leave best_of out, or give 4")
     made = render_panels(tool, write_panels(tool, plan, seed, best_of), folder / "panels")
+    return made, save_storyboard(made, plan.title, folder, run_folder(tool.run))
+
+
+def save_storyboard(made: Sequence[PanelPicture], title: str, folder: Path, run: str) -> list[Path]:
+    """Write table, page, PDF and contact sheet of panels that lie in ``folder``; ``run``: as ``--run-dir`` takes it."""
     names = ("panels.parquet", "storyboard.html", "storyboard.pdf", "contact_sheet.png")
     table, page, pdf, sheet = paths = [folder / name for name in names]
-    write_table(table, panel_table(made, folder, run_folder(tool.run)), PANEL_COLUMNS)
+    write_table(table, panel_table(made, folder, run), PANEL_COLUMNS)
     with atomic_path(page) as temporary:
-        temporary.write_text(storyboard_html(plan.title, made), encoding="utf-8")
+        temporary.write_text(storyboard_html(title, made), encoding="utf-8")
     with atomic_path(pdf) as temporary:
-        write_pdf(temporary, plan.title, made)
+        write_pdf(temporary, title, made)
     with atomic_path(sheet) as temporary:
         temporary.write_bytes(png_bytes(contact_sheet([one.picture.image for one in made])))
-    return made, paths
+    return paths

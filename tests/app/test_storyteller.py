@@ -68,14 +68,15 @@ def studio(tmp_path_factory, tiny_language_model, tiny_tti):
 def test_panels_come_one_by_one_and_become_a_storyboard(studio):
     plan = make_plan(STORY, None, 2)
     drawing = draw_panels(studio, plan, 0, "concept_only")
-    pictures = [next(drawing)]
-    assert pictures[0].path.is_file()
-    pictures += drawing
-    paths = put_together(studio, plan, 0, "concept_only", pictures)
+    made = [next(drawing)]
+    assert made[0].picture.path.is_file()
+    made += drawing
+    paths = put_together(studio, plan, 0, "concept_only", made)
     folder = story_folder(studio, plan, 0, "concept_only")
-    assert [path.name for path in paths[:3]] == ["storyboard.html", "contact_sheet.png", "plan.yaml"]
-    assert all(path.is_relative_to(folder) for path in paths) and read_plan(paths[2]) == plan
-    assert [read_metadata(path)["prompt"] for path in paths[3:]] == [one.prompt for one in pictures]
+    files = ["panels.parquet", "storyboard.html", "storyboard.pdf", "contact_sheet.png", "plan.yaml"]
+    assert [path.name for path in paths[:5]] == files
+    assert all(path.is_relative_to(folder) for path in paths) and read_plan(paths[4]) == plan
+    assert [read_metadata(path)["prompt"] for path in paths[5:]] == [one.picture.prompt for one in made]
     assert story_folder(studio, plan, 1, "concept_only") != folder
     assert story_command(studio, plan, 0, "base").startswith("c2i story story.txt --panels 2 --arm base --seed 0")
 
