@@ -20,9 +20,9 @@ from c2i_lib.generator import Picture, Written, edit
 from c2i_lib.generator.sheet import MAX_SEED
 
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time, for all
-LIGHT = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+# At once, beside the models, but through the queue: messages of other events are not shown.
+LIGHT = {"concurrency_limit": None, "api_visibility": "private", "show_progress": "hidden"}
 MAX_BEST_OF = 16
-COMMANDS = "The same on the command line"
 
 
 def add_concept(studio: Studio, page: gr.Blocks) -> None:
@@ -48,8 +48,7 @@ def add_concept(studio: Studio, page: gr.Blocks) -> None:
     events += [fields[0].submit(guarded(acts.write), fields, **writing)]
     events += [render.click(guarded(acts.render), **rendering)]
     events += [best.click(guarded(acts.choose), [*fields, best_of], results, **progress)]
-    # Through the queue, because messages of other events are not shown.
-    page.load(guarded(acts.fill), outputs=[linked, *fields], **{**LIGHT, "queue": True, "concurrency_limit": None})
+    page.load(guarded(acts.fill), outputs=[linked, *fields], **LIGHT)
     written_again = linked.change(guarded(acts.write), fields, **writing)
     events += [written_again, written_again.success(guarded(acts.render), **rendering)]
     stop.click(lambda: gr.Info("Stopped; what was made stays."), cancels=events, **LIGHT)
@@ -110,7 +109,14 @@ class _Acts:
 
 def commands_box() -> gr.Textbox:
     """Where commands are shown, to be copied."""
-    return gr.Textbox(label=COMMANDS, lines=2, max_lines=12, interactive=False, buttons=["copy"])
+    return gr.Textbox(
+        label="The same on the command line",
+        lines=2,
+        max_lines=12,
+        interactive=False,
+        buttons=["copy"],
+        elem_classes="commands",
+    )
 
 
 def shown(pictures: list[Picture]) -> tuple:

@@ -145,7 +145,7 @@ def test_a_concept_is_written_edited_and_rendered(page, address, tmp_path):
         page.locator(".file-preview a[download]").last.click()
     download.value.save_as(tmp_path / "picture.png")
     assert "<img" in read_metadata(tmp_path / "picture.png")["prompt"]
-    assert "c2i render" in page.get_by_label("The same on the command line").first.input_value()
+    assert "c2i render" in page.locator(".commands textarea").first.input_value()
 
 
 @needs_chromium
@@ -153,7 +153,7 @@ def test_a_link_makes_the_same_pictures(page, address):
     page.goto(f"{address}?concept=a+cat&n=1&seed=7&arm=concept_only")
     wait_for_pictures(page, 1)
     assert page.get_by_role("textbox", name="Concept").input_value() == "a cat"
-    assert "--arm=concept_only" in page.get_by_label("The same on the command line").first.input_value()
+    assert "--arm=concept_only" in page.locator(".commands textarea").first.input_value()
 
 
 @needs_chromium
