@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from chromium import ARGUMENTS, CHROMIUM
 from tiny_models import N_LAYERS, make_tokenizer, make_tti
 
 from c2i_lib.config import load_profile
@@ -159,3 +160,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if {"installed", "smoke_run", "run_copy"} & set(item.fixturenames):
             item.add_marker(pytest.mark.xdist_group("run"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; tests that ask for it are marked ``chromium.needs_chromium``."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()

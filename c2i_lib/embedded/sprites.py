@@ -5,7 +5,8 @@ things of the world, one a line, with further words for it after bars, under a h
 Out: a list of named things, and each thing's picture with alpha. The pack holds 1,171 things; the world draws a fifth
 of them, because a TTI model of 14 million parameters learns each thing by heart, from hundreds of pictures of it.
 The styles are Microsoft's Fluent 3D and Fluent flat (MIT) and Google's Noto (Apache-2.0); the licences lie in
-``SPRITES_LICENSES.txt``. Every thing has a picture in 3D; a few lack one of the other two.
+``SPRITES_LICENSES.txt``. Every thing has a picture in 3D; a few of the world lack one of the other two, and things that
+are not in the world have no other.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Sprite:
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, bytes]:
-    """The whole pack in memory: 9 MB, where opening it for each sprite would take longer than decoding one."""
+    """The whole pack in memory: 6 MB, where opening it for each sprite would take longer than decoding one."""
     with zipfile.ZipFile(PACK) as pack:
         return {name: pack.read(name) for name in pack.namelist()}
 
@@ -62,20 +63,26 @@ def pack_sprites() -> tuple[Sprite, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def load_sprites() -> tuple[Sprite, ...]:
-    """The things of the world, sorted by code."""
-    occurs, more = "", {}
+def read_things() -> dict[str, tuple[tuple[str, ...], str]]:
+    """``{name: (further words for it, one of the values of OCCURRENCES)}``, as ``things.txt`` says it."""
+    occurs, things = "", {}
     for line in THINGS.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             occurs = OCCURRENCES[line]
         else:
             name, *words = line.split("|")
-            more[name] = (tuple(words), occurs)
+            things[name] = (tuple(words), occurs)
+    return things
+
+
+@lru_cache(maxsize=1)
+def load_sprites() -> tuple[Sprite, ...]:
+    """The things of the world, sorted by code."""
+    things = read_things()
     return tuple(
-        replace(sprite, synonyms=more[sprite.name][0] + sprite.synonyms, occurs=more[sprite.name][1])
+        replace(sprite, synonyms=things[sprite.name][0] + sprite.synonyms, occurs=things[sprite.name][1])
         for sprite in pack_sprites()
-        if sprite.name in more
+        if sprite.name in things
     )
 
 

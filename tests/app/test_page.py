@@ -7,15 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import needs_chromium
 from steered_run import make_run
 
 from c2i_lib.app.command import need_gradio
 from c2i_lib.app.studio import Studio
 from c2i_lib.stages.images import read_metadata
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-ARGUMENTS += ["--disable-sync", "--no-first-run"]
 pytestmark = [
     pytest.mark.skipif(
         importlib.util.find_spec("gradio") is None,
@@ -23,9 +21,6 @@ pytestmark = [
     ),
     pytest.mark.xdist_group("page"),
 ]
-needs_chromium = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="these tests need Chromium: apt-get install chromium (.ci/run does it)"
-)
 HOSTILE = "<img src=x onerror=alert(1)>"
 MINUTE = 60_000  # milliseconds
 
@@ -93,16 +88,6 @@ def test_a_port_that_is_taken_is_told(address, tmp_path):
 
     with pytest.raises(C2IError, match="give another --port"):
         launch(None, "127.0.0.1", urlsplit(address).port)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

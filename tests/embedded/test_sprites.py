@@ -20,7 +20,7 @@ from c2i_lib.embedded.sprites import (
 
 
 def test_the_pack_is_small_and_its_licences_lie_beside_it():
-    assert PACK.stat().st_size < 10e6
+    assert PACK.stat().st_size < 6e6
     licences = PACK.with_name("SPRITES_LICENSES.txt").read_text(encoding="utf-8")
     assert "Copyright (c) Microsoft Corporation" in licences and "Apache License" in licences
 

@@ -1,32 +1,17 @@
 """The survey's pages in a real headless Chromium: keys, resuming, two tabs, lost connections, phones, accessibility."""
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import needs_chromium
 from survey_run import RESEARCHER, make_run, served
 
 from c2i_lib.config import load_profile
 from c2i_lib.stages.survey.web.store import read_answers
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-ARGUMENTS += ["--disable-sync", "--no-first-run"]
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="these tests need Chromium: apt-get install chromium (.ci/run does it)"
-)
+pytestmark = needs_chromium
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Write ``c2i_lib/embedded/sprites.zip``: every thing of the embedded world as WebP in three styles.
+"""Write ``c2i_lib/embedded/sprites.zip``: the things of the embedded world as WebP in three styles, others in one.
 
 The sources are npm packages. Unpack them into one folder and name it:
 
@@ -6,7 +6,8 @@ The sources are npm packages. Unpack them into one folder and name it:
         @iconify-json/fluent-emoji-flat@1.2.6 emojibase-data@17.0.0
     python tools/embedded_world/make_sprite_pack.py sprites/node_modules
 
-Takes about two minutes. The pack holds ``index.json`` (names, synonyms, groups) and ``<style>/<code>.webp``.
+Takes about two minutes. The pack holds ``index.json`` (names, synonyms, groups) and ``<style>/<code>.webp``. Things
+that are not in ``things.txt`` are there in 3D alone: benchmarks ask which of all things a picture shows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from subjects import list_subjects, plain_code
 
-from c2i_lib.embedded.sprites import PACK, SPRITE_SIZE
+from c2i_lib.embedded.sprites import PACK, SPRITE_SIZE, read_things
 
 QUALITY = {"3d": 82, "flat": 60, "noto": 60}  # WebP; flat colours need less
 ALPHA_QUALITY = 65
@@ -73,12 +74,13 @@ def collect(sources: Path) -> tuple[list[dict], dict[str, bytes]]:
         for style, name in (("flat", "fluent-emoji-flat"), ("noto", "noto"))
     }
     rows, entries = [], {}
+    world = read_things()
     subjects = [row for row in list_subjects(sources / "emojibase-data") if row["code"] in threed]
     for row in tqdm(subjects, desc="draw sprites", mininterval=5):
         code, pictures = row["code"], {}
         pictures["3d"] = shrink(Image.open(threed[code]).convert("RGBA"))
         for style, (icons, names) in sets.items():
-            if code in names:
+            if code in names and row["name"] in world:
                 pictures[style] = draw_icon(icons, names[code])
         entries.update({f"{style}/{code}.webp": as_webp(image, style) for style, image in pictures.items()})
         rows.append({**row, "styles": list(pictures)})
