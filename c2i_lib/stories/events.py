@@ -23,6 +23,7 @@ from c2i_lib.stories.words import (
     WHERE,
     WISHING,
     is_direction,
+    is_place,
     is_time,
 )
 
@@ -202,7 +203,12 @@ def _circumstances(verb: Token) -> tuple[tuple[tuple[int, int, int], ...], tuple
             head = next((one for one in child.children if one.dep_ == "pobj"), phrase[0])
             last = next((one.i for one in head.children if one.dep_ == "prep" and one.lower_ == "of"), None)
             end = max((one.i for one in head.doc[last].subtree), default=head.i) if last else head.i
-            if is_time(head.lemma_.lower()):
+            beside = [one for one in head.children if one.dep_ in ("nmod", "compound") and is_place(one.lemma_.lower())]
+            if is_time(head.lemma_.lower()) and beside and child.lower_ in WHERE:
+                # "through a forest one evening", which the parser takes for one phrase
+                where.append((child.i, beside[0].i, beside[0].i))
+                when.append((beside[0].i + 1, head.i, head.i))
+            elif is_time(head.lemma_.lower()):
                 when.append((child.i, head.i, head.i))
             elif child.lower_ in WHERE:
                 where.append((child.i, head.i, end))

@@ -64,6 +64,14 @@ def test_places_and_times_of_an_event_are_found():
     assert [parsed.doc[first : last + 1].text for first, _, last in event.when] == ["one summer morning"]
 
 
+def test_a_time_right_after_a_place_leaves_the_place():
+    """The parser takes "a forest one evening" for one noun phrase."""
+    parsed = parse_story("A hungry fox was walking through a forest one evening.")
+    event = find_events(parsed)[0]
+    assert [parsed.doc[first : last + 1].text for first, _, last in event.where] == ["through a forest"]
+    assert [parsed.doc[first : last + 1].text for first, _, last in event.when] == ["one evening"]
+
+
 def test_a_quotation_is_one_sentence_and_has_its_speaker_and_hearer():
     parsed = parse_story('"Give me bread. I am hungry!" the man said to the girl. "Here," she said.')
     assert len(list(parsed.doc.sents)) == 2
