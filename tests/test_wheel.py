@@ -45,7 +45,8 @@ def test_the_wheel_declares_what_it_needs(wheel):
 
 def test_every_command_that_installs_a_package_names_the_pinned_version():
     """Somebody who installed the wheel has no file of requirements."""
-    projects = [ROOT / name for name in ("requirements.txt", "requirements-models.txt", "pyproject.toml")]
+    files = ("requirements.txt", "requirements-models.txt", "requirements-app.txt", "pyproject.toml")
+    projects = [ROOT / name for name in files]
     pins = set(re.findall(r"[\w.-]+==[\w.]+", "\n".join(path.read_text(encoding="utf-8") for path in projects)))
     code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "c2i_lib").rglob("*.py")))
     commands = re.findall(r"python -m pip install (.*)", code)

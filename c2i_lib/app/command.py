@@ -44,8 +44,8 @@ def need_gradio() -> None:
     """Raise ``MissingPackageError`` without Gradio; else see to it that it sends no statistics."""
     if importlib.util.find_spec("gradio") is None:
         raise MissingPackageError(
-            "the page needs Gradio, which is not installed. Run: make app, or python -m pip install --no-deps -r "
-            "requirements-app.txt"
+            "the page needs Gradio, which is not installed. Run: make app; or, without the repository: "
+            "python -m pip install gradio==6.31.0"  # which puts an older pillow in place
         )
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
